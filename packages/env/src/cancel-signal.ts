@@ -14,28 +14,10 @@ export interface CancelSignal {
 
 /** Owns one signal and can cancel it, once. */
 export class CancelSource {
-  readonly #listeners = new Set<() => void>();
-  #aborted = false;
-  #reason: unknown = undefined;
+  readonly #signal = new OwnSignal();
 
-  readonly signal: CancelSignal;
-
-  constructor() {
-    const source = this;
-    this.signal = {
-      get aborted() {
-        return source.#aborted;
-      },
-      get reason() {
-        return source.#reason;
-      },
-      addEventListener(_type, listener) {
-        if (!source.#aborted) source.#listeners.add(listener);
-      },
-      removeEventListener(_type, listener) {
-        source.#listeners.delete(listener);
-      },
-    };
+  get signal(): CancelSignal {
+    return this.#signal;
   }
 
   /**
@@ -43,9 +25,27 @@ export class CancelSource {
    * call changes nothing. A listener must not throw.
    */
   cancel(reason: unknown = canceled()): void {
-    if (this.#aborted) return;
-    this.#aborted = true;
-    this.#reason = reason;
+    this.#signal.cancel(reason);
+  }
+}
+
+class OwnSignal implements CancelSignal {
+  readonly #listeners = new Set<() => void>();
+  aborted = false;
+  reason: unknown = undefined;
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    if (!this.aborted) this.#listeners.add(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+
+  cancel(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener();
