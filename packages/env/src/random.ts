@@ -19,6 +19,8 @@ export interface Random {
   /**
    * A stream of its own, determined by this stream's origin and `label` alone: drawing from one
    * never shifts another, so that removing one kind of fault leaves the rest of a run as it was.
+   *
+   * @param label Not empty.
    */
   split(label: string): Random;
 }
@@ -98,6 +100,7 @@ class Xoshiro128 implements Random {
   }
 
   split(label: string): Random {
+    assert(label.length > 0, "a stream of its own has a name");
     let low = this.#low;
     let high = this.#high ^ label.length;
     for (let at = 0; at < label.length; at++) {
