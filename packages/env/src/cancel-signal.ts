@@ -61,6 +61,7 @@ export function throwIfCanceled(signal: CancelSignal | undefined): void {
   if (signal?.aborted === true) throw signal.reason ?? canceled();
 }
 
+/** `CANCELED`: the caller gave up; how far the work had come is unknown. */
 function canceled(): KvsError<"CANCELED"> {
   return new KvsError("CANCELED", "the caller cancelled the operation", { outcome: "unknown" });
 }

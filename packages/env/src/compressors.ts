@@ -1,6 +1,8 @@
 /**
  * One compression method, synchronous. The bytes name neither method nor length: whoever stores
  * them stores both, and gives the length back as the bound.
+ *
+ * - `CODEC_COMPRESSED`: compressed bytes are damaged, or hold another length than was stored.
  */
 export interface Compressor {
   /** Its name in formats and settings: `zstd`, `fast`. Never changes its meaning. */

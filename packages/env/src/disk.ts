@@ -133,7 +133,21 @@ export interface File {
   close(): Promise<void>;
 }
 
-/** Codes of the disk. `DISK_FULL` and `DISK_TOO_MANY_FILES` are retryable, the others are not. */
+/**
+ * Codes of the disk.
+ *
+ * - `DISK_NOT_FOUND`: no file or directory has this name.
+ * - `DISK_EXISTS`: the name is taken, and it was to be made anew.
+ * - `DISK_DENIED`: the system does not let this process do it; check owner and permissions.
+ * - `DISK_FULL` (retryable): there is no space left, or a quota is used up; free some.
+ * - `DISK_IO`: the device failed to read or write; the bytes are in doubt.
+ * - `DISK_SYNC_FAILED`: written bytes may not be durable, and the file is unusable from now on.
+ * - `DISK_READ_ONLY`: a write to a file that was opened for reading.
+ * - `DISK_TOO_MANY_FILES` (retryable): the process or the system has too many files open.
+ * - `DISK_LOCKED`: another process holds the lock.
+ * - `DISK_NOT_EMPTY`: the directory to remove still holds names.
+ * - `DISK_CLOSED`: the file, or the whole disk, was closed before the call.
+ */
 export type DiskErrorCode =
   | "DISK_NOT_FOUND"
   | "DISK_EXISTS"

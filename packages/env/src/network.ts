@@ -188,6 +188,18 @@ export interface HttpRequestOptions {
 /** The longest HTTP body read: administration requests are small. */
 export const HTTP_BODY_MAX_BYTES: number = 16 << 20;
 
+/**
+ * Codes of the network.
+ *
+ * - `NET_ADDRESS_IN_USE`: another listener has this port.
+ * - `NET_DENIED`: the system does not let this process listen here, as on ports below 1024.
+ * - `NET_REFUSED` (retryable): nobody listens at this address.
+ * - `NET_UNREACHABLE` (retryable): no way leads to the host, or its name is unknown.
+ * - `NET_TIMEOUT` (retryable): no answer in time.
+ * - `NET_TLS`: a certificate or key is bad, or the two sides cannot agree on TLS.
+ * - `NET_REJECTED`: the server answered, but not with a connection; `details.status` says how.
+ * - `NET_TOO_LARGE`: the body of an answer is longer than the caller allowed.
+ */
 export type NetworkErrorCode =
   | "NET_ADDRESS_IN_USE"
   | "NET_DENIED"
