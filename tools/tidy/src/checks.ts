@@ -1,4 +1,10 @@
+import { checkDocuments } from "./check-documents.ts";
 import { checkLayers } from "./check-layers.ts";
+import { checkLengths } from "./check-lengths.ts";
+import { checkManifests } from "./check-manifests.ts";
+import { checkWords } from "./check-words.ts";
+import { checkErrorCodes } from "./error-codes.ts";
+import { checkFence } from "./fence.ts";
 import { type Finding } from "./finding.ts";
 import { type SourceTree } from "./source-tree.ts";
 
@@ -17,4 +23,10 @@ export interface NamedCheck {
 /** Our own checks, in the order they run. */
 export const CHECKS: readonly NamedCheck[] = [
   { name: "layers", check: ({ tree }) => checkLayers(tree) },
+  { name: "fence", check: ({ tree, root, stop }) => checkFence(tree, root, stop) },
+  { name: "manifests", check: ({ tree }) => checkManifests(tree) },
+  { name: "lengths", check: ({ tree }) => checkLengths(tree) },
+  { name: "words", check: ({ tree }) => checkWords(tree) },
+  { name: "documents", check: ({ tree }) => checkDocuments(tree) },
+  { name: "errors", check: ({ tree }) => checkErrorCodes(tree) },
 ];
