@@ -2,7 +2,7 @@ import { type Finding } from "./finding.ts";
 import { type SourceTree } from "./source-tree.ts";
 
 /** One concept fits in this; the limit of functions is the linter's. */
-export const FILE_MAX_LINES = 400;
+const FILE_MAX_LINES = 400;
 
 /** Files that were longer when the rule came, with their lines then. It may only shrink. */
 export const RATCHET_FILE = "tools/tidy/lengths.json";

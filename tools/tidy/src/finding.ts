@@ -27,6 +27,6 @@ export function compareText(a: string, b: string): number {
 }
 
 /** "1 finding", "2 findings". */
-export function countOf(count: number, noun: string): string {
+function countOf(count: number, noun: string): string {
   return count === 1 ? `1 ${noun}` : `${count} ${noun}s`;
 }
