@@ -30,7 +30,7 @@ export function checkManifests(tree: SourceTree): Finding[] {
     ...checkDependencies(tree, project),
     ...(project.kind === "package" ? checkPackage(tree, project, projects) : []),
   ]);
-  return [...findings, ...checkRoot(tree)];
+  return [...findings, ...checkRoot(tree), ...checkNodeVersion(tree)];
 }
 
 /** Rules for packages, apps and tools alike. */
@@ -142,6 +142,20 @@ function checkRoot(tree: SourceTree): Finding[] {
   if (manifest.private !== true) report("name", "the root is not published: it must be private");
   if (!/^pnpm@\d+\.\d+\.\d+$/.test(manifest.packageManager ?? "")) {
     report("packageManager", "must pin one version of pnpm");
+  }
+  return findings;
+}
+
+/** Three places name the pinned Node.js: for version managers, for pnpm's checks, and the binary. */
+function checkNodeVersion(tree: SourceTree): Finding[] {
+  const file = "pnpm-workspace.yaml";
+  if (!tree.has(file) || !tree.has(".node-version")) return [];
+  const pinned = tree.read(".node-version").trim();
+  const findings: Finding[] = [];
+  for (const [index, line] of tree.read(file).split("\n").entries()) {
+    const version = /^(?:nodeVersion|  node): ([\d.]+)$/.exec(line)?.[1];
+    if (version === undefined || version === pinned) continue;
+    findings.push({ file, line: index + 1, message: `.node-version says ${pinned}` });
   }
   return findings;
 }

@@ -113,3 +113,13 @@ test("the root depends on no package of ours and pins pnpm", () => {
     "package.json:3 must pin one version of pnpm",
   ]);
 });
+
+test("the pinned Node.js has one version", () => {
+  const tree = treeOf({
+    ".node-version": "24.1.0\n",
+    "package.json": JSON.stringify(ROOT),
+    "pnpm-workspace.yaml": "nodeVersion: 24.1.0\n\ncatalog:\n  node: 24.2.0\n  node-x: 1.0.0\n",
+  });
+
+  expect(shown(checkManifests(tree))).toEqual(["pnpm-workspace.yaml:4 .node-version says 24.1.0"]);
+});
