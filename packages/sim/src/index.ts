@@ -1,0 +1,40 @@
+export { type CertificateFields, simulatedCertificate } from "./network/simulated-certificate.ts";
+export { type HostMain, type PauseOptions, type SimHost } from "./host.ts";
+export { type LinkSettings, QUIET_LINK } from "./network/link.ts";
+export { type NetworkFault, type SimNetwork } from "./network/sim-network.ts";
+export {
+  type Cut,
+  PARTITION_SHAPES,
+  type PartitionShape,
+  cutsBetween,
+  drawPartition,
+} from "./network/partitions.ts";
+export { SIM_EPOCH_MS } from "./host-clock.ts";
+export { type RunEnd, type RunOptions } from "./scheduler.ts";
+export { type BuggifySiteReport } from "./sim-hooks.ts";
+export { type TraceLine } from "./sim-trace.ts";
+export {
+  type HostOptions,
+  Simulation,
+  type SimulationKnobs,
+  type SimulationOptions,
+  type SimulationResult,
+} from "./simulation.ts";
+export { toyCiphers } from "./toy-ciphers.ts";
+export { toyCompressors } from "./toy-compressors.ts";
+export { diskConformance } from "./conformance/disk.ts";
+export { type DiskCase } from "./conformance/disk-case.ts";
+export { type CrashMode } from "./disk/crash-image.ts";
+export {
+  type DiskCall,
+  type DiskContext,
+  type DiskFaultKind,
+  type DiskFaultPlan,
+  type DiskOperation,
+  type DiskVerdict,
+  drawDiskFaultPlan,
+  instantContext,
+} from "./disk/disk-faults.ts";
+export { type DiskStats } from "./disk/disk-process.ts";
+export { SimStorage, type SimStorageOptions } from "./disk/sim-storage.ts";
+export { type FileSystemTraits } from "./disk/storage-state.ts";
