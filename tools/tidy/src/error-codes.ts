@@ -34,13 +34,11 @@ const DOCUMENTED = /^\s*(?:\/\*)?\*\s+(?:- )?`([A-Z0-9_]+)`( \(retryable\))?: (.
 export function checkErrorCodes(tree: SourceTree): Finding[] {
   const documented = new Map(listErrorCodes(tree).map((each) => [each.code, each]));
   const findings: Finding[] = [];
-  // One finding per code, at its first mention.
-  const mentions = new Map(
-    listMentions(tree)
-      .toReversed()
-      .map((each) => [each.code, each]),
-  );
-  for (const { code, file, line } of mentions.values()) {
+  const judged = new Set<string>();
+  for (const { code, file, line } of listMentions(tree)) {
+    // One finding per code, at its first mention.
+    if (judged.has(code)) continue;
+    judged.add(code);
     if (!CODE.test(code))
       findings.push({ file, line, message: `"${code}" is no code: CAPITALS_LIKE_THIS` });
     else if (!documented.has(code)) {

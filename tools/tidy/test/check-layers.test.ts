@@ -32,7 +32,7 @@ test("an import of a layer above is found, type or value", () => {
   const tree = treeOf({
     ...manifests,
     "packages/env/src/a.ts": `import { type Wal } from "@kvs/wal";`,
-    "packages/env/src/b.ts": `export type W = ${"import"}("@kvs/wal").Wal;`,
+    "packages/env/src/b.ts": ["export type W = import", "('@kvs/wal').Wal;"].join(""),
   });
 
   expect(checkLayers(tree).map(({ file }) => file)).toEqual([
