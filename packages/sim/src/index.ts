@@ -38,3 +38,71 @@ export {
 export { type DiskStats } from "./disk/disk-process.ts";
 export { SimStorage, type SimStorageOptions } from "./disk/sim-storage.ts";
 export { type FileSystemTraits } from "./disk/storage-state.ts";
+export {
+  type HistoryAnswer,
+  type HistoryCall,
+  type HistoryEvent,
+  type HistoryEventType,
+  type HistoryFunction,
+  type HistoryKey,
+  type HistoryValue,
+  type MicroOperation,
+  formatHistory,
+  parseHistory,
+} from "./check/history.ts";
+export { HistoryRecorder, type OpenCall } from "./check/history-recorder.ts";
+export { type HistoryRules, validateHistory } from "./check/history-validation.ts";
+export {
+  type KeyValueOperation,
+  type KeyValueState,
+  keyValueModel,
+} from "./check/key-value-model.ts";
+export {
+  type LinearizabilityOptions,
+  type LinearizabilityResult,
+  type LinearizabilityViolation,
+  checkLinearizability,
+  checkRegisterHistory,
+} from "./check/linearizability.ts";
+export { IMPOSSIBLE, type Model, type TimedOperation } from "./check/model.ts";
+export {
+  type RegisterOperation,
+  registerModel,
+  registerOperations,
+} from "./check/register-model.ts";
+export {
+  type SetAnomaly,
+  type SetOperation,
+  type SetResult,
+  checkSet,
+  setOperations,
+} from "./check/set-checker.ts";
+export {
+  type ReplayOptions,
+  type ReplayResult,
+  type ReplayViolation,
+  type TimestampedCommit,
+  type TimestampedRead,
+  replayTimestamps,
+} from "./check/timestamp-replay.ts";
+export {
+  type DataDrivenOptions,
+  type DataDrivenResult,
+  Directive,
+  type DirectiveParts,
+  parseDirectives,
+  runDataDriven,
+  runDataDrivenAsync,
+} from "./datadriven.ts";
+export {
+  type Choices,
+  type EveryChoiceOptions,
+  everyChoice,
+  everyChoiceAsync,
+} from "./every-choice.ts";
+export {
+  type ForEachSeedOptions,
+  type SeedRun,
+  forEachSeed,
+  forEachSeedAsync,
+} from "./for-each-seed.ts";
