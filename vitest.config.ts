@@ -19,6 +19,8 @@ export default defineConfig({
     // Turbo runs two packages at a time.
     maxWorkers: 2,
     allowOnly: false,
+    // A missing snapshot is a failure; `-u` writes it.
+    update: "none",
     coverage: {
       provider: "v8",
       include: ["src/**"],
