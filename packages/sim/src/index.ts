@@ -22,6 +22,13 @@ export {
 } from "./simulation.ts";
 export { toyCiphers } from "./toy-ciphers.ts";
 export { toyCompressors } from "./toy-compressors.ts";
+export { type ClockCase, clockConformance } from "./conformance/clock.ts";
+export {
+  type NetworkCase,
+  type NetworkSubject,
+  type NetworkTlsSubject,
+} from "./conformance/network-case.ts";
+export { networkConformance } from "./conformance/network.ts";
 export { diskConformance } from "./conformance/disk.ts";
 export { type DiskCase } from "./conformance/disk-case.ts";
 export { type CrashMode } from "./disk/crash-image.ts";

@@ -216,7 +216,9 @@ export class Stream implements LinkWaiter {
   #carry(frames: Uint8Array[]): void {
     const bytes = totalBytes(frames);
     this.#wireBytes += bytes;
-    this.#push({ frames, mark: undefined, atMicros: this.#drawArrival(bytes) });
+    // The receiver may change what it is given; the sender may have given the same bytes to others.
+    const copies = frames.map((frame) => frame.slice());
+    this.#push({ frames: copies, mark: undefined, atMicros: this.#drawArrival(bytes) });
   }
 
   /** Applies what a faithless link does to single frames. */
