@@ -22,6 +22,8 @@ export function findImports(text: string): Import[] {
   for (const pattern of [STATEMENT, CALL]) {
     for (const match of code.matchAll(pattern)) {
       const specifier = match[1]!;
+      // Source text inside a template, put together at run time.
+      if (specifier.includes("${")) continue;
       const position = match.index + match[0].lastIndexOf(specifier);
       imports.push({ specifier, line: lineAt(code, position) });
     }

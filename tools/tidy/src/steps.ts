@@ -69,10 +69,12 @@ async function listScriptSteps(root: string, stop: AbortSignal): Promise<Step[]>
   }));
 }
 
-/** A script's last line is its note; `N passed, N failed` there is counted as such. */
 async function runScript(name: string, cwd: string, stop: AbortSignal): Promise<StepResult> {
-  const pnpm = ["--silent", "run", name];
-  const { exitCode, output } = await runCommand("pnpm", pnpm, { cwd, stop });
+  return judgeScript(await runCommand("pnpm", ["--silent", "run", name], { cwd, stop }));
+}
+
+/** A script's last line is its note; `N passed, N failed` there is counted as such. */
+export function judgeScript({ exitCode, output }: CommandResult): StepResult {
   const note = output.trimEnd().split("\n").at(-1) ?? "";
   const counts = /^(\d+) passed, (\d+) failed$/.exec(note);
   const isGreen = exitCode === 0;

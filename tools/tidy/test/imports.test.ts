@@ -41,6 +41,7 @@ test("comments and exported values are no imports", () => {
     `export const c = "./c.ts";`,
     `export function d(): string { return from("./d.ts"); }`,
     `  /* export * from "./e.ts"; */`,
+    'import { f } from "${import.meta.resolve(name)}";',
   ].join("\n");
 
   expect(findImports(text)).toEqual([]);
