@@ -96,6 +96,7 @@ export class FileState {
 
   /** Stores what readers see of [from, to); everything else pending stays so. */
   makeRangeDurable(from: number, to: number): void {
+    if (from === to) return;
     this.durable.copyRange(this.cache, from, to);
     if (this.pending.length === 0) return;
     this.pending = this.pending.flatMap((change) => trimChange(change, from, to));

@@ -338,6 +338,7 @@ function spoilPage(file: FileState, position: number): void {
 
 /** Writes real zeros, pending; they take space. */
 function zero(state: StorageState, file: FileState, from: number, to: number): void {
+  if (from === to) return;
   file.change({ type: "zero", sequence: state.nextSequence(), from, to });
   file.cache.zero(from, to, true);
 }

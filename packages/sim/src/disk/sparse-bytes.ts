@@ -60,8 +60,9 @@ export class SparseBytes {
     }
   }
 
-  /** Copies `source` to `position`; grows the size where needed. */
+  /** Copies `source` to `position`; grows the size where needed. No bytes change nothing. */
   write(source: Uint8Array, position: number): void {
+    if (source.length === 0) return;
     let done = 0;
     while (done < source.length) {
       const at = position + done;
@@ -82,6 +83,7 @@ export class SparseBytes {
    */
   zero(from: number, to: number, takesSpace = false): void {
     assert(from <= to, "a range does not end before it starts");
+    if (from === to) return;
     const firstWhole = Math.ceil(from / BLOCK_BYTES);
     const endWhole = Math.max(firstWhole, Math.floor(to / BLOCK_BYTES));
     this.#zeroInBlock(from, Math.min(to, firstWhole * BLOCK_BYTES), takesSpace);
@@ -106,6 +108,7 @@ export class SparseBytes {
 
   /** Takes over the bytes of [from, to) from `source`, growing the size to `to` where needed. */
   copyRange(source: SparseBytes, from: number, to: number): void {
+    if (from >= to) return;
     this.#ownMap();
     for (let at = from; at < to;) {
       const index = Math.floor(at / BLOCK_BYTES);
