@@ -1,0 +1,2 @@
+export { type NodeEnvironmentOptions, createNodeEnvironment } from "./node-environment.ts";
+export { createStderrTrace } from "./stderr-trace.ts";

@@ -1,0 +1,112 @@
+import {
+  type ConnectOptions,
+  type Connection,
+  FRAME_MAX_BYTES,
+  type HttpRequestOptions,
+  type HttpResponse,
+  type ListenOptions,
+  type Listener,
+  type Network,
+  type Trace,
+  assert,
+} from "@kvs/env";
+import { type Socket } from "node:net";
+import { WebSocket } from "ws";
+import { httpRequest } from "./http-client.ts";
+import { fromSocketError, networkError } from "./network-error.ts";
+import { clientTlsOptions } from "./tls-options.ts";
+import { WsConnection } from "./ws-connection.ts";
+import { listenOn } from "./ws-listener.ts";
+
+const CONNECT_TIMEOUT_MS = 5000;
+
+/** WebSockets and HTTP of the host. */
+export class WsNetwork implements Network {
+  readonly #trace: Trace;
+  #connectionCount = 0;
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  listen(options: ListenOptions): Promise<Listener> {
+    return listenOn(options, { trace: this.#trace, nextId: () => this.#nextId() });
+  }
+
+  async connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
+    const target = parseUrl(url);
+    return new Promise((resolve, reject) => {
+      const opened = (webSocket: WebSocket, socket: Socket): void => {
+        const path = target.pathname;
+        // Made before the promise settles: frames may follow the handshake in the same packet.
+        resolve(new WsConnection({ id: this.#nextId(), webSocket, socket, path }));
+      };
+      try {
+        openWebSocket(target, options, { opened, failed: reject });
+      } catch (error) {
+        reject(fromSocketError(error, { target: url })); // a key or certificate that is none
+      }
+    });
+  }
+
+  request(url: string, options: HttpRequestOptions = {}): Promise<HttpResponse> {
+    return httpRequest(url, options);
+  }
+
+  #nextId(): number {
+    this.#connectionCount++;
+    return this.#connectionCount;
+  }
+}
+
+/** How an attempt to connect ends: one of the two, once. */
+interface Attempt {
+  readonly opened: (webSocket: WebSocket, socket: Socket) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+function openWebSocket(target: URL, options: ConnectOptions, attempt: Attempt): void {
+  const fault = { target: target.href };
+  let socket: Socket | undefined;
+  let isSettled = false;
+  const webSocket = new WebSocket(target, {
+    ...clientTlsOptions(options.tls),
+    maxPayload: options.maxFrameBytes ?? FRAME_MAX_BYTES,
+    perMessageDeflate: false,
+    skipUTF8Validation: true, // a text message is refused whatever it holds
+    followRedirects: false,
+  });
+  const fail = (error: unknown): void => {
+    if (isSettled) return;
+    isSettled = true;
+    clearTimeout(timer);
+    attempt.failed(error);
+    webSocket.terminate(); // its error, if it has one, finds the attempt settled
+  };
+  const timer = setTimeout(
+    () => fail(networkError("NET_TIMEOUT", fault)),
+    options.timeoutMs ?? CONNECT_TIMEOUT_MS,
+  );
+  webSocket.on("error", (error) => fail(fromSocketError(error, fault)));
+  webSocket.on("unexpected-response", (request, response) => {
+    const details = { status: response.statusCode ?? 0 };
+    fail(networkError("NET_REJECTED", { ...fault, details }));
+    request.destroy();
+  });
+  webSocket.on("upgrade", (response) => {
+    socket = response.socket;
+  });
+  webSocket.on("open", () => {
+    if (isSettled) return;
+    isSettled = true;
+    clearTimeout(timer);
+    assert(socket !== undefined, "a WebSocket opens after its handshake was answered");
+    attempt.opened(webSocket, socket);
+  });
+}
+
+function parseUrl(url: string): URL {
+  const target = URL.parse(url);
+  if (target !== null && (target.protocol === "ws:" || target.protocol === "wss:")) return target;
+  throw networkError("NET_UNREACHABLE", { target: url, cause: new Error("not a ws: or wss: URL") });
+}
