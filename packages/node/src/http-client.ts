@@ -43,6 +43,7 @@ class Exchange {
   readonly #settle: Settle;
   #request: http.ClientRequest | undefined;
   #isConnected = false;
+  #isSettled = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(url: string, maxBodyBytes: number, settle: Settle) {
@@ -90,7 +91,7 @@ class Exchange {
     });
     response.on("error", (error) => this.#failBy(error));
     response.on("end", () => {
-      clearTimeout(this.#timer);
+      if (!this.#end()) return; // what follows a refusal is no answer
       this.#settle.resolve({
         status: response.statusCode ?? 0,
         headers: headerMap(response.headers),
@@ -107,11 +108,18 @@ class Exchange {
     this.#reject(fromSocketError(error, this.#fault()));
   }
 
-  /** Only the first error counts: a promise settles once. */
   #reject(error: KvsError<NetworkErrorCode>): void {
-    clearTimeout(this.#timer);
+    if (!this.#end()) return;
     this.#settle.reject(error);
     this.#request?.destroy();
+  }
+
+  /** Whether this is the first end of the exchange: only that one counts. */
+  #end(): boolean {
+    const isFirst = !this.#isSettled;
+    this.#isSettled = true;
+    clearTimeout(this.#timer);
+    return isFirst;
   }
 
   #fault(): { target: string; outcome: "none" | "unknown" } {
