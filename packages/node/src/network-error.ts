@@ -34,6 +34,8 @@ export interface NetworkFault {
   /** What is known of the effect. Default: "none". */
   readonly outcome?: Outcome;
   readonly details?: Readonly<Record<string, string | number | boolean>>;
+  /** Default: as the code says. */
+  readonly retryable?: boolean;
   readonly cause?: unknown;
 }
 
@@ -45,7 +47,7 @@ export function networkError(
   const reason = fault.cause instanceof Error ? ` (${fault.cause.message})` : "";
   return new KvsError(code, `${fault.target}${reason}; ${ADVICE[code]}`, {
     outcome: fault.outcome ?? "none",
-    retryable: RETRYABLE.includes(code),
+    retryable: fault.retryable ?? RETRYABLE.includes(code),
     details: { target: fault.target, ...fault.details },
     ...(fault.cause !== undefined && { cause: fault.cause }),
   });

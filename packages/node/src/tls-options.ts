@@ -22,6 +22,7 @@ export function serverTlsOptions(tls: ServerTls): {
     // Without an authority of its own the server would believe every public one.
     throw new Error("requireClientCertificate needs an authority");
   }
+  checkPem(tls.certificate, tls.key);
   return {
     cert: tls.certificate,
     key: tls.key,
@@ -32,8 +33,13 @@ export function serverTlsOptions(tls: ServerTls): {
   };
 }
 
-/** The client's settings in Node's words. */
+/**
+ * The client's settings in Node's words.
+ *
+ * @throws {Error} if a certificate or key is empty.
+ */
 export function clientTlsOptions(tls: ClientTls = {}): ConnectionOptions {
+  checkPem(tls.authority, tls.certificate, tls.key);
   const name = tls.serverName;
   return {
     minVersion: MIN_VERSION,
@@ -45,6 +51,13 @@ export function clientTlsOptions(tls: ClientTls = {}): ConnectionOptions {
       checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
     }),
   };
+}
+
+/** Node takes an empty text for none at all, and goes on without: a settings file gone wrong. */
+function checkPem(...texts: readonly (string | undefined)[]): void {
+  for (const text of texts) {
+    if (text?.trim() === "") throw new Error("a certificate or key is empty");
+  }
 }
 
 /** Whom a socket's certificate names; `undefined` without TLS, certificate or a believed authority. */

@@ -68,6 +68,7 @@ interface Attempt {
 function openWebSocket(target: URL, options: ConnectOptions, attempt: Attempt): void {
   const fault = { target: target.href };
   let socket: Socket | undefined;
+  let isSecured = false;
   let isSettled = false;
   const webSocket = new WebSocket(target, {
     ...clientTlsOptions(options.tls),
@@ -75,6 +76,10 @@ function openWebSocket(target: URL, options: ConnectOptions, attempt: Attempt): 
     perMessageDeflate: false,
     skipUTF8Validation: true, // a text message is refused whatever it holds
     followRedirects: false,
+    finishRequest: (request) => {
+      request.on("socket", (opening) => opening.once("secureConnect", () => (isSecured = true)));
+      request.end();
+    },
   });
   const fail = (error: unknown): void => {
     if (isSettled) return;
@@ -87,7 +92,15 @@ function openWebSocket(target: URL, options: ConnectOptions, attempt: Attempt): 
     () => fail(networkError("NET_TIMEOUT", fault)),
     options.timeoutMs ?? CONNECT_TIMEOUT_MS,
   );
-  webSocket.on("error", (error) => fail(fromSocketError(error, fault)));
+  webSocket.on("error", (error) => {
+    const known = fromSocketError(error, fault);
+    // In TLS 1.3 the client's part of the handshake ends first: a server that refuses the client's
+    // certificate can only hang up. So may one that stops just then, hence `retryable`.
+    const isTlsRefusal = isSecured && known.code === "NET_REFUSED";
+    fail(
+      isTlsRefusal ? networkError("NET_TLS", { ...fault, cause: error, retryable: true }) : known,
+    );
+  });
   webSocket.on("unexpected-response", (request, response) => {
     const details = { status: response.statusCode ?? 0 };
     fail(networkError("NET_REJECTED", { ...fault, details }));
