@@ -1,0 +1,59 @@
+import { assert } from "@kvs/env";
+
+import { FRAGMENT_HEADER_BYTES } from "./record-format.ts";
+import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
+
+/** A rest of a segment smaller than this takes no fragment: it is skipped. */
+export const FRAGMENT_MIN_BYTES: number = FRAGMENT_HEADER_BYTES + 1;
+
+/**
+ * How positions fall into segments: the segment at base `b` covers [b, b + segmentBytes), so the
+ * offset in its file is the position minus `b`. All bases are a multiple of `segmentBytes` apart.
+ *
+ * A position that ends a fragment belongs to the segment of the byte before it: a fragment that
+ * fills its segment ends at the next one's base.
+ */
+export class Geometry {
+  readonly segmentBytes: number;
+  readonly #origin: number;
+
+  /** @param origin The base of any segment of this log. */
+  constructor(origin: number, segmentBytes: number) {
+    assert(segmentBytes > SEGMENT_HEADER_BYTES + FRAGMENT_MIN_BYTES, "a segment holds a fragment");
+    this.segmentBytes = segmentBytes;
+    this.#origin = origin;
+  }
+
+  /** The base of the segment that holds the byte at `position`. */
+  baseOf(position: number): number {
+    const segments = Math.floor((position - this.#origin) / this.segmentBytes);
+    return this.#origin + segments * this.segmentBytes;
+  }
+
+  /** The base of the segment that holds the byte before `lsn`. */
+  baseBefore(lsn: number): number {
+    return this.baseOf(lsn - 1);
+  }
+
+  /** Where the segment that holds the byte before `lsn` ends. */
+  endAfter(lsn: number): number {
+    return this.baseBefore(lsn) + this.segmentBytes;
+  }
+
+  /** Where the fragment that follows one ending at `lsn` begins. */
+  startAfter(lsn: number): number {
+    const end = this.endAfter(lsn);
+    if (end - lsn < FRAGMENT_MIN_BYTES) return end + SEGMENT_HEADER_BYTES;
+    return Math.max(lsn, end - this.segmentBytes + SEGMENT_HEADER_BYTES);
+  }
+
+  /** Whether a fragment at `start` is the first of its segment. */
+  isFirstInSegment(start: number): boolean {
+    return start - this.baseOf(start) === SEGMENT_HEADER_BYTES;
+  }
+
+  /** Whether `base` is a place where a segment of this log may begin. */
+  isBase(base: number): boolean {
+    return (base - this.#origin) % this.segmentBytes === 0;
+  }
+}

@@ -1,0 +1,15 @@
+export { type Lsn, toLsn } from "./lsn.ts";
+export { Wal, type WalStats } from "./wal.ts";
+export { type WalErrorCode } from "./wal-error.ts";
+export {
+  BUFFERED_BYTES_MAX,
+  RECORD_BYTES_DEFAULT,
+  RECORD_BYTES_MAX,
+  SEGMENT_BYTES_DEFAULT,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_BYTES_MIN,
+  SPARE_SEGMENTS_DEFAULT,
+  SPARE_SEGMENTS_MAX,
+  type WalOptions,
+} from "./wal-options.ts";
+export { WalReader, type WalRecord } from "./wal-reader.ts";

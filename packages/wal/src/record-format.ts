@@ -1,0 +1,115 @@
+/**
+ * The header before every fragment of a record. A record that fits into the rest of its segment is
+ * one fragment; a larger one is cut, and each fragment but the last fills its segment.
+ *
+ *   offset  size  field           integers are little-endian
+ *        0     4  checksum        CRC-32 of bytes [4, 32 + length), begun with the log's seed
+ *        4     4  length          bytes of payload after this header
+ *        8     4  epoch           of the process that wrote it; at least 1
+ *       12     1  kind            the caller's; never 0, so that zeros are no fragment
+ *       13     1  flags           bit 0: first of its record, bit 1: last of its record
+ *       14     2  reserved        zero (later: encryption, compression)
+ *       16     8  previousLsn     end of the fragment before: where this one begins, unless it is
+ *                                 the first of its segment
+ *       24     4  syncedDistance  this fragment's start minus a position that was durable before
+ *                                 this fragment was written
+ *       28     4  reserved        zero
+ *
+ * 1. The seed is the CRC-32 of the log's id: fragments of another log never check.
+ * 2. Every byte is covered: what the checksum does not cover is the checksum itself.
+ * 3. `start - syncedDistance` proves what had been made durable. A bad fragment before such a
+ *    position is damage, not a torn tail (see tail-repair.ts).
+ *
+ * Format: docs/formats/wal.md.
+ */
+import { assert } from "@kvs/env";
+import { crc32 } from "@kvs/codec";
+
+import { getUint64, putUint64 } from "./uint64.ts";
+
+export const FRAGMENT_HEADER_BYTES = 32;
+/** Flag of the first fragment of a record. */
+export const FIRST_FRAGMENT = 1;
+/** Flag of the last fragment of a record. */
+export const LAST_FRAGMENT = 2;
+/** Flags of a record that is one fragment. */
+export const WHOLE_RECORD: number = FIRST_FRAGMENT | LAST_FRAGMENT;
+
+export interface FragmentHeader {
+  /** Bytes of payload. */
+  length: number;
+  epoch: number;
+  /** 1 to 255. */
+  kind: number;
+  flags: number;
+  previousLsn: number;
+  syncedDistance: number;
+}
+
+/**
+ * Writes the header of the fragment whose payload is already in place behind it, and seals both.
+ *
+ * @param view Of all of `target`.
+ * @param header Read only; the caller may use one object for all its fragments.
+ */
+export function sealFragment(
+  target: Uint8Array,
+  view: DataView,
+  offset: number,
+  header: FragmentHeader & { readonly seed: number },
+): void {
+  view.setUint32(offset + 4, header.length, true);
+  view.setUint32(offset + 8, header.epoch, true);
+  view.setUint32(offset + 12, header.kind | (header.flags << 8), true);
+  putUint64(view, offset + 16, header.previousLsn);
+  view.setUint32(offset + 24, header.syncedDistance, true);
+  view.setUint32(offset + 28, 0, true);
+  const end = offset + FRAGMENT_HEADER_BYTES + header.length;
+  view.setUint32(offset, crc32(target.subarray(offset + 4, end), header.seed), true);
+}
+
+/**
+ * Reads the header at `offset`, without checking its checksum.
+ *
+ * @returns What makes it none, in words for an error, or the header. A false length is at most
+ *   what the rest of the segment holds.
+ * @param rest Bytes from `offset` to the end of the segment.
+ */
+export function readFragmentHeader(
+  view: DataView,
+  offset: number,
+  rest: number,
+): FragmentHeader | "zeros" | "header" | "length" {
+  const length = view.getUint32(offset + 4, true);
+  const epoch = view.getUint32(offset + 8, true);
+  const kind = view.getUint8(offset + 12);
+  const flags = view.getUint8(offset + 13);
+  const previousLsn = getUint64(view, offset + 16);
+  const reserved = view.getUint16(offset + 14, true) | view.getUint32(offset + 28, true);
+  if (kind === 0 && length === 0 && epoch === 0) return "zeros";
+  if (kind === 0 || epoch === 0 || flags > WHOLE_RECORD || reserved !== 0) return "header";
+  if (previousLsn === undefined) return "header";
+  if (length > rest - FRAGMENT_HEADER_BYTES) return "length";
+  // A record goes on in the next segment only because this one was full.
+  const isFull = length === rest - FRAGMENT_HEADER_BYTES;
+  if ((flags & LAST_FRAGMENT) === 0 && !isFull) return "length";
+  const syncedDistance = view.getUint32(offset + 24, true);
+  return { length, epoch, kind, flags, previousLsn, syncedDistance };
+}
+
+/** The checksum that the header at `offset` carries. */
+export function storedChecksum(view: DataView, offset: number): number {
+  return view.getUint32(offset, true);
+}
+
+/** The checksum that the fragment of `length` payload bytes at `offset` should carry. */
+export function fragmentChecksum(
+  source: Uint8Array,
+  offset: number,
+  length: number,
+  seed: number,
+): number {
+  const end = offset + FRAGMENT_HEADER_BYTES + length;
+  assert(end <= source.length, "a fragment is checked when all of it is there");
+  return crc32(source.subarray(offset + 4, end), seed);
+}

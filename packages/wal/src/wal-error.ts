@@ -1,0 +1,72 @@
+import { KvsError, type ErrorDetails, isKvsError } from "@kvs/env";
+
+/** Codes of the log. Only `WAL_DISK_FULL` is retryable. */
+export type WalErrorCode =
+  | "WAL_CLOSED"
+  | "WAL_RECORD_TOO_LARGE"
+  | "WAL_DISK_FULL"
+  | "WAL_SYNC_FAILED"
+  | "WAL_DAMAGED"
+  | "WAL_TRUNCATED"
+  | "WAL_DISCARDED"
+  | "WAL_POSITIONS_USED_UP"
+  | "WAL_UNSUPPORTED";
+
+/** The log was closed before the call. */
+export function closed(): KvsError<WalErrorCode> {
+  const message = "the log is closed; open it again";
+  return new KvsError("WAL_CLOSED", message, { outcome: "none" });
+}
+
+export function recordTooLarge(length: number, max: number): KvsError<WalErrorCode> {
+  const message = `a record of ${length} bytes exceeds the limit of ${max}; split it`;
+  const details = { bytes: length, maxRecordBytes: max };
+  return new KvsError("WAL_RECORD_TOO_LARGE", message, { outcome: "none", details });
+}
+
+/**
+ * No room for the next segment. The records stay buffered and go with the next `sync`: until they
+ * are cut off, they may yet become durable.
+ */
+export function diskFull(cause: unknown, outcome: "none" | "unknown"): KvsError<WalErrorCode> {
+  const message = "no space for the log; free some and sync again, or cut the records off";
+  return new KvsError("WAL_DISK_FULL", message, { outcome, retryable: true, cause });
+}
+
+/** The end of a log in this process. What was not durable before may be, or may not. */
+export function syncFailed(cause: unknown, outcome: "none" | "unknown"): KvsError<WalErrorCode> {
+  const message =
+    "the log could not be made durable and accepts nothing more; " +
+    "end the process, check the disk, and open the log again";
+  const details = isKvsError(cause) ? { ...cause.details, reported: cause.code } : {};
+  return new KvsError("WAL_SYNC_FAILED", message, { outcome, cause, details });
+}
+
+/** Bytes that were durable are not what was written. Never repaired in silence. */
+export function damaged(what: string, details: ErrorDetails): KvsError<WalErrorCode> {
+  const message = `${what}; restore the log from a backup or a replica, do not delete it`;
+  return new KvsError("WAL_DAMAGED", message, { outcome: "none", details });
+}
+
+/** The records asked for were dropped by `truncateBefore`. */
+export function truncated(position: number, head: number): KvsError<WalErrorCode> {
+  const message = `position ${position} lies before the log's head ${head}: it was truncated`;
+  return new KvsError("WAL_TRUNCATED", message, { outcome: "none", details: { position, head } });
+}
+
+/** The record waited for was cut off by `truncateAfter`, or never written before `close`. */
+export function discarded(lsn: number, position: number): KvsError<WalErrorCode> {
+  const message = `the record at ${lsn} was cut off: the log was truncated after ${position}`;
+  return new KvsError("WAL_DISCARDED", message, { outcome: "none", details: { lsn, position } });
+}
+
+export function positionsUsedUp(position: number): KvsError<WalErrorCode> {
+  const message = "positions end at 2^53: begin a new log from a checkpoint";
+  const options = { outcome: "none", details: { position } } as const;
+  return new KvsError("WAL_POSITIONS_USED_UP", message, options);
+}
+
+export function unsupported(path: string, version: number): KvsError<WalErrorCode> {
+  const message = `${path} has format ${version}, which this program does not know; use a newer one`;
+  return new KvsError("WAL_UNSUPPORTED", message, { outcome: "none", details: { path, version } });
+}
