@@ -7,6 +7,7 @@
  */
 import { assert, type Environment } from "@kvs/env";
 import { type CrashMode } from "./disk/crash-image.ts";
+import { type DiskFaultPlan } from "./disk/disk-faults.ts";
 import { type SimStorage } from "./disk/sim-storage.ts";
 import { EVENT_TIMER, type SimEvent } from "./event-queue.ts";
 import { type HostClock } from "./host-clock.ts";
@@ -51,6 +52,8 @@ export class SimHost implements IncarnationHost {
   /** Timer lateness in force; a fault may replace it. */
   lateness: TimerLateness = { probability: 0, maxMs: 0 };
   readonly #world: HostWorld;
+  /** One object for the host's life, changed in place: disks that are attached look at it anew. */
+  readonly #diskPlan: DiskFaultPlan = {};
   #incarnation: Incarnation;
   #environment: Environment;
   #main: HostMain | undefined;
@@ -64,6 +67,7 @@ export class SimHost implements IncarnationHost {
     lane: number;
     clock: HostClock;
     storage: SimStorage;
+    diskPlan: DiskFaultPlan;
     world: HostWorld;
   }) {
     this.name = options.name;
@@ -71,6 +75,7 @@ export class SimHost implements IncarnationHost {
     this.clock = options.clock;
     this.storage = options.storage;
     this.#world = options.world;
+    this.configureDisk(options.diskPlan);
     this.#incarnation = new Incarnation(this, 1, options.world.scheduler);
     this.#environment = options.world.makeEnvironment(this, this.#incarnation);
   }
@@ -91,6 +96,19 @@ export class SimHost implements IncarnationHost {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** Latency and faults of this host's disk. */
+  get diskPlan(): DiskFaultPlan {
+    return this.#diskPlan;
+  }
+
+  /** Replaces latency and faults of this host's disk, from the next call on. */
+  configureDisk(plan: DiskFaultPlan): void {
+    const next = { ...plan }; // it may be the very object that is emptied below
+    const own = this.#diskPlan as Record<string, number | undefined>;
+    for (const name of Object.keys(own)) delete own[name];
+    Object.assign(own, next);
   }
 
   /** Has the present process run `main`, in an event of its own; later restarts run it again. */
@@ -154,6 +172,11 @@ export class SimHost implements IncarnationHost {
     });
   }
 
+  /** Ends a pause before its time. */
+  wake(): void {
+    if (this.#isPaused) this.#resume();
+  }
+
   hold(event: SimEvent): void {
     this.#held.push(event);
   }
@@ -164,6 +187,7 @@ export class SimHost implements IncarnationHost {
 
   #resume(): void {
     this.#isPaused = false;
+    this.#pausedUntilMicros = 0;
     this.clock.resume(this.#world.scheduler.nowMicros);
     const held = this.#held;
     this.#held = [];

@@ -9,8 +9,28 @@ export {
   cutsBetween,
   drawPartition,
 } from "./network/partitions.ts";
+export {
+  type Fault,
+  type FaultEvent,
+  applyFault,
+  type LinkFaultKind,
+  type SwizzleStep,
+} from "./fault-event.ts";
+export {
+  type FaultIntervals,
+  type FaultKind,
+  type FaultPlan,
+  type FaultPlanOptions,
+  NO_FAULTS,
+  allowedKinds,
+  drawFaultPlan,
+} from "./fault-plan.ts";
+export { Nemesis, type NemesisOptions, startNemesis } from "./nemesis.ts";
+export { type FaultScenario, replayScenario } from "./scenario.ts";
+export { type ShrinkOptions, type ShrunkScenario, shrinkScenario } from "./shrink-scenario.ts";
 export { SIM_EPOCH_MS } from "./host-clock.ts";
 export { type RunEnd, type RunOptions } from "./scheduler.ts";
+export { type SimErrorCode } from "./sim-error.ts";
 export { type BuggifySiteReport } from "./sim-hooks.ts";
 export { type TraceLine } from "./sim-trace.ts";
 export {

@@ -28,6 +28,9 @@ import { hashText } from "./trace-hash.ts";
 const KIND_DISK = Scheduler.kind("disk.answer");
 const KIND_GLOBAL = Scheduler.kind("simulation.global");
 
+/** A good disk: some 100 µs for every call. */
+const QUIET_DISK: DiskFaultPlan = { latencyMinMicros: 20, latencyMeanMicros: 80 };
+
 /** What differs between simulations, besides the seed. */
 export interface SimulationOptions {
   readonly seed: Seed;
@@ -58,7 +61,7 @@ export interface SimulationKnobs {
   /** See `SimNetworkOptions`. */
   readonly giveUpMs?: number;
   readonly windowBytes?: number;
-  /** Faults and latency of all disks. Default: none, and answers at once. */
+  /** Faults and latency of all disks. Default: no faults, some 100 µs. */
   readonly disk?: DiskFaultPlan;
   /** Traits of all file systems. */
   readonly storage?: Omit<SimStorageOptions, "random" | "countFault">;
@@ -114,14 +117,13 @@ export class Simulation {
   readonly #hosts = new Map<string, SimHost>();
   readonly #faults = new Map<string, number>();
   readonly #environments = new Map<Incarnation, Environment>();
-  #disk: DiskFaultPlan | undefined;
+  #healCount = 0;
 
   constructor(options: SimulationOptions) {
     this.seed = options.seed;
     this.random = createRandom(options.seed);
     this.#options = options;
     this.#knobs = options.knobs ?? {};
-    this.#disk = this.#knobs.disk;
     this.#scheduler = new Scheduler(this.random.split("schedule").nextUint32());
     this.hooks = new SimHooks({
       random: this.random.split("buggify"),
@@ -155,6 +157,7 @@ export class Simulation {
         uptimeMicros: random.split("uptime").below(3_600_000_000),
       }),
       storage: options.storage ?? this.#makeStorage(random),
+      diskPlan: this.#knobs.disk ?? QUIET_DISK,
       world: this.#makeWorld(random, options),
     });
     this.#hosts.set(name, host);
@@ -169,9 +172,25 @@ export class Simulation {
     return found;
   }
 
-  /** Faults and latency of all disks; holds for processes started from now on. */
-  configureDisks(plan: DiskFaultPlan): void {
-    this.#disk = plan;
+  /** How often the world was healed: what a fault still had in mind before that is void. */
+  get healCount(): number {
+    return this.#healCount;
+  }
+
+  /**
+   * Makes the world a good one: the network whole, all hosts awake and running, timers and disks
+   * without faults. What was lost stays lost, and clocks stay as wrong as they are.
+   */
+  heal(): void {
+    this.#healCount++;
+    this.network.heal();
+    this.network.configure({ lossProbability: 0, resetProbability: 0 });
+    for (const host of this.#hosts.values()) {
+      host.lateness = { probability: 0, maxMs: 0 };
+      host.configureDisk(QUIET_DISK);
+      host.wake();
+      if (!host.isAlive) host.restart();
+    }
   }
 
   /** Runs `action` after `delayMs` of virtual time, outside all hosts. */
@@ -289,7 +308,7 @@ export class Simulation {
       after: (delayMicros, action) => void incarnation.after(delayMicros, KIND_DISK, action),
       random: made.random.split("disk"),
       countFault: (kind) => this.countFault(kind),
-      ...(this.#disk === undefined ? {} : { plan: this.#disk }),
+      plan: host.diskPlan,
       ...(made.onCall === undefined ? {} : { onCall: made.onCall }),
     });
   }

@@ -22,7 +22,7 @@ export type PartitionShape = (typeof PARTITION_SHAPES)[number];
  * - `halves`: two groups that cannot reach each other; for an odd count one is a majority.
  * - `majority-ring`: each host sees a majority, and no two see the same one. Needs 3 hosts; for 3
  *   and 4 it is a line or a square.
- * - `bridge`: two groups that share one host.
+ * - `bridge`: two groups that share one host. Two hosts have no bridge: they are parted.
  * - `one-way`: one host still sends and no longer receives, or the other way round.
  * - `random`: each direction is cut with the same chance, and at least one is.
  *
@@ -49,7 +49,8 @@ export function drawPartition(
       return majorityRing(order);
     case "bridge": {
       const middle = Math.floor(order.length / 2);
-      return cutsBetween([order.slice(0, middle), order.slice(middle + 1)]);
+      const rest = order.length === 2 ? middle : middle + 1;
+      return cutsBetween([order.slice(0, middle), order.slice(rest)]);
     }
     case "one-way":
       return oneWay(order, random.chance(0.5));

@@ -176,14 +176,21 @@ export class SimConnection implements Connection, StreamReceiver, StreamSender {
     if (this.#state === "closed") return;
     this.#out.destroy();
     this.#isGone = true;
+    this.#inbox = []; // a closed side that holds frames would try to read them, turn after turn
     this.#close("reset");
   }
 
-  /** The far end, or the network, broke the connection. */
+  /** The network breaks this side: nothing it sent and nothing it received is left. */
+  break(): void {
+    if (this.#state === "closed") return;
+    this.#out.destroy();
+    this.streamBroken();
+  }
+
+  /** The stream from here broke. What it has on the wire, a last reset perhaps, still arrives. */
   streamBroken(): void {
     if (this.#state === "closed") return;
     this.#isGone = true;
-    this.#out.destroy();
     this.#dropInbox();
     this.#close("reset");
   }
@@ -223,7 +230,7 @@ export class SimConnection implements Connection, StreamReceiver, StreamSender {
         this.#scheduleRead();
         return;
       case "reset":
-        this.streamBroken();
+        this.break();
     }
   }
 

@@ -148,7 +148,7 @@ export class SimNetwork {
    */
   resetConnections(left: string, right: string): number {
     const sides = this.#sidesBetween(left, right);
-    for (const side of sides) side.streamBroken();
+    for (const side of sides) side.break();
     return Math.ceil(sides.length / 2);
   }
 
