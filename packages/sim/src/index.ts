@@ -91,7 +91,14 @@ export {
   checkLinearizability,
   checkRegisterHistory,
 } from "./check/linearizability.ts";
-export { IMPOSSIBLE, type Model, type TimedOperation } from "./check/model.ts";
+export {
+  ANY_CONTENT,
+  type Content,
+  IMPOSSIBLE,
+  type Model,
+  type Primitive,
+  type TimedOperation,
+} from "./check/model.ts";
 export {
   type RegisterOperation,
   registerModel,

@@ -62,6 +62,16 @@ export const keyValueModel: Model<KeyValueState, KeyValueOperation> = {
   isRead: (operation) => operation.type === "get" || operation.isRefused === true,
   key: (operation) => operation.key,
   identity: ({ value, version, newest }) => JSON.stringify([value, version, newest]),
+  content: (state) => state.value,
+  expects(operation) {
+    if (operation.type === "get") return { content: operation.value };
+    if (operation.isRefused === true || operation.ifVersion !== 0) return undefined;
+    return { content: undefined };
+  },
+  leaves(operation) {
+    if (operation.type === "get" || operation.isRefused === true) return undefined;
+    return { content: operation.type === "put" ? operation.value : undefined };
+  },
   describe: describeOperation,
   describeState({ value, version }) {
     return version === 0 ? "absent" : `${JSON.stringify(value)} at version ${version ?? "?"}`;

@@ -1,7 +1,7 @@
-import { assert } from "@kvs/env";
 import { ConfigurationMemo, spread } from "./configuration-memo.ts";
 import { EventList } from "./event-list.ts";
-import { IMPOSSIBLE, type Model, type TimedOperation } from "./model.ts";
+import { ContentLedger } from "./content-ledger.ts";
+import { IMPOSSIBLE, type Model, type Primitive, type TimedOperation } from "./model.ts";
 
 /**
  * A search for one order of one object's operations that explains every answer.
@@ -11,7 +11,7 @@ import { IMPOSSIBLE, type Model, type TimedOperation } from "./model.ts";
  * depth first and never enters a configuration twice. Operations of unknown outcome may be placed,
  * or left out for good.
  *
- * Three rules keep the search short; each leaves at least one order to be found if one exists.
+ * Four rules keep the search short; each leaves at least one order to be found if one exists.
  * Let an order be thrifty if no other uses fewer operations of unknown outcome.
  *
  * 1. Operations of unknown outcome are tried last: leaving them out is never worse.
@@ -20,6 +20,9 @@ import { IMPOSSIBLE, type Model, type TimedOperation } from "./model.ts";
  * 3. If an answered read is possible and leaves the state as it is, it may as well come now: should
  *    the search fail behind it, it fails here too, and the alternatives need not be tried. (Such a
  *    placement is called forced. A write that happens to change nothing here may do so elsewhere.)
+ * 4. A content that an answered operation still has to meet, and that no operation can bring back,
+ *    is not left behind: no configuration beyond has a way to the end. With unique values this
+ *    decides nearly every order of concurrent writes.
  *
  * Memo: a word for the state, two for the window, then the bits of the window: the words of the
  * set of answered operations from the first hole to the last operation placed. Its size depends on
@@ -33,21 +36,23 @@ export class LinearizationSearch<State, Operation> {
   readonly #operations: readonly TimedOperation<Operation>[];
   readonly #stepsMax: number;
   readonly #states: State[] = [];
-  readonly #stateIds = new Map<string | number | boolean | null | undefined, number>();
+  readonly #stateIds = new Map<Primitive, number>();
+  readonly #contents: ContentLedger<Operation>;
+  /** The content of each state, by their ids. */
+  readonly #contentOfState: number[] = [];
   readonly #events: EventList;
   readonly #requiredBits: Uint32Array;
   readonly #optionalBits: Uint32Array;
   readonly #words: Uint32Array;
-  #memo = new ConfigurationMemo();
-  #path: Placement[] = [];
-  #state = 0;
+  readonly #memo = new ConfigurationMemo();
+  readonly #path: Placement[] = [];
+  #state: number;
   #hash = 0;
   #steps = 0;
   #isTryingOptional = false;
   #cursor: number;
   /** Rank up to which the cursor may go among the optional calls: that of the first return. */
   #limit = -1;
-  #furthest = -1;
 
   /**
    * @param operations On one key, in any order.
@@ -64,6 +69,7 @@ export class LinearizationSearch<State, Operation> {
     const required = sorted.filter((operation) => operation.completedAt !== Infinity);
     const optional = sorted.filter((operation) => operation.completedAt === Infinity);
     this.#operations = [...required, ...optional];
+    this.#contents = new ContentLedger(model, this.#operations);
     this.#events = new EventList(required, optional);
     this.#requiredBits = new Uint32Array((required.length + 31) >>> 5);
     this.#optionalBits = new Uint32Array((optional.length + 31) >>> 5);
@@ -77,48 +83,24 @@ export class LinearizationSearch<State, Operation> {
     return this.#steps;
   }
 
-  /** Searches once. Call it once. */
+  /** The operations placed, in order: after `linearizable`, an order that explains all answers. */
+  get order(): TimedOperation<Operation>[] {
+    return this.#path.map(({ id }) => this.#operations[id]!);
+  }
+
+  /** The state after `order`. */
+  get state(): State {
+    return this.#states[this.#state]!;
+  }
+
+  /** Searches. Call it once. */
   run(): SearchVerdict {
-    return this.#search(Infinity);
-  }
-
-  /**
-   * After a `violation`: the order that gets furthest before an answer has no place, found by
-   * searching again up to there.
-   */
-  explain(): SearchDeadEnd<State, Operation> {
-    assert(this.#furthest >= 0, "a violation was found");
-    this.#reset();
-    const verdict = this.#search(this.#furthest);
-    assert(verdict === "violation", "the same search finds the same violation");
-    while (this.#isOptional(this.#path.at(-1)?.id ?? -1)) this.#undo(); // they led nowhere
-    const placed = new Set(this.#path.map(({ id }) => id));
-    const culprit = this.#events.firstReturn() >>> 1;
-    const until = this.#operations[culprit]!.completedAt;
-    const isPending = (operation: TimedOperation<Operation>, id: number): boolean =>
-      id !== culprit && !placed.has(id) && operation.invokedAt <= until;
-    return {
-      prefix: this.#path.map(({ id }) => this.#operations[id]!),
-      culprit: this.#operations[culprit]!,
-      pending: this.#operations.filter(isPending),
-      state: this.#states[this.#state]!,
-    };
-  }
-
-  /** Stops at the first dead end whose first return has rank `deadEnd`. */
-  #search(deadEnd: number): SearchVerdict {
     while (this.#events.firstRequired !== this.#events.requiredEnd) {
       const id = this.#nextCandidate();
-      if (id === -1) {
-        if (this.#limit === deadEnd) return "violation";
-        if (this.#limit > this.#furthest) this.#furthest = this.#limit;
-        if (!this.#backtrack()) return "violation";
-      } else {
-        if (this.#steps >= this.#stepsMax) return "unknown";
-        const placed = this.#tryPlacing(id);
-        if (placed === "full") return "unknown";
-        if (placed === "hopeless" && !this.#backtrack()) return "violation";
-      }
+      if (id !== -1 && this.#steps >= this.#stepsMax) return "unknown";
+      const outcome = id === -1 ? "hopeless" : this.#tryPlacing(id);
+      if (outcome === "full") return "unknown";
+      if (outcome === "hopeless" && !this.#backtrack()) return "violation";
     }
     return "linearizable";
   }
@@ -151,7 +133,11 @@ export class LinearizationSearch<State, Operation> {
     const after = this.#step(this.#state, id);
     if (after === -1 || !this.#isThrifty(id, after)) return "passed";
     const isForced = after === this.#state && this.#model.isRead(this.#operations[id]!.operation);
-    this.#place(id, after, isForced);
+    const isDoomed = this.#place(id, after, isForced);
+    if (isDoomed) {
+      this.#undo();
+      return "passed";
+    }
     const remembered = this.#remember();
     if (remembered === "added") {
       this.#restartCursor();
@@ -170,17 +156,22 @@ export class LinearizationSearch<State, Operation> {
     return this.#step(last.stateBefore, id) !== after;
   }
 
-  #place(id: number, after: number, isForced: boolean): void {
+  /** Returns whether that leaves behind a content that is still needed (rule 4). */
+  #place(id: number, after: number, isForced: boolean): boolean {
     const highest = this.#path.at(-1)?.highest ?? -1;
+    const before = this.#state;
     this.#flip(id);
+    this.#contents.take(id, !this.#isOptional(id));
     if (this.#isOptional(id)) {
-      this.#path.push({ id, stateBefore: this.#state, isForced, highest });
+      this.#path.push({ id, stateBefore: before, isForced, highest });
       this.#events.takeOptional(id - this.#events.requiredCount);
     } else {
-      this.#path.push({ id, stateBefore: this.#state, isForced, highest: Math.max(highest, id) });
+      this.#path.push({ id, stateBefore: before, isForced, highest: Math.max(highest, id) });
       this.#events.takeRequired(id);
     }
     this.#state = after;
+    const left = this.#contentOfState[before]!;
+    return left !== this.#contentOfState[after] && this.#contents.isMissed(left);
   }
 
   #isOptional(id: number): boolean {
@@ -199,6 +190,7 @@ export class LinearizationSearch<State, Operation> {
   #undo(): boolean {
     const { id, stateBefore, isForced } = this.#path.pop()!;
     this.#flip(id);
+    this.#contents.putBack(id, !this.#isOptional(id));
     this.#state = stateBefore;
     this.#isTryingOptional = this.#isOptional(id);
     if (this.#isTryingOptional) {
@@ -216,13 +208,6 @@ export class LinearizationSearch<State, Operation> {
   #restartCursor(): void {
     this.#isTryingOptional = false;
     this.#cursor = this.#events.firstRequired;
-  }
-
-  #reset(): void {
-    while (this.#path.length > 0) this.#undo();
-    this.#memo = new ConfigurationMemo();
-    this.#steps = 0;
-    this.#restartCursor();
   }
 
   /** Adds or removes an operation in the set of those placed, and in its hash. */
@@ -261,23 +246,12 @@ export class LinearizationSearch<State, Operation> {
     if (known !== undefined) return known;
     this.#states.push(state);
     this.#stateIds.set(identity, this.#states.length - 1);
+    this.#contentOfState.push(this.#contents.idOf(this.#model.content(state)));
     return this.#states.length - 1;
   }
 }
 
 export type SearchVerdict = "linearizable" | "violation" | "unknown";
-
-/** How far an order of operations can be brought, and what stands in its way. */
-export interface SearchDeadEnd<State, Operation> {
-  /** Operations in the order that explains their answers. */
-  readonly prefix: readonly TimedOperation<Operation>[];
-  /** The first to be answered among those that have no place. */
-  readonly culprit: TimedOperation<Operation>;
-  /** Others that were under way when it was answered, and have no place either. */
-  readonly pending: readonly TimedOperation<Operation>[];
-  /** The state after `prefix`. */
-  readonly state: State;
-}
 
 interface Placement {
   readonly id: number;

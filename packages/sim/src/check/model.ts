@@ -24,14 +24,33 @@ export interface Model<State, Operation> {
   /** The object the operation works on. */
   key(operation: Operation): string | number;
   /** A primitive that is equal for equal states only: how the search knows a state again. */
-  identity(state: State): string | number | boolean | null | undefined;
+  identity(state: State): Primitive;
+  /** What a read sees of a state: its value, without versions and the like. */
+  content(state: State): Primitive;
+  /** The only content with which the operation is possible; `undefined` if there are more. */
+  expects(operation: Operation): Content | undefined;
+  /**
+   * The content that the operation leaves, whatever it finds: `undefined` if it leaves what it
+   * finds, `ANY_CONTENT` if it depends.
+   */
+  leaves(operation: Operation): Content | typeof ANY_CONTENT | undefined;
   /** A few words for people: `write 3`, `read → 4`. */
   describe(operation: Operation): string;
   describeState(state: State): string;
 }
 
+export type Primitive = string | number | boolean | null | undefined;
+
+/** One content; a wrapper, for the content itself may be `undefined`. */
+export interface Content {
+  readonly content: Primitive;
+}
+
 /** The answer of `Model.step` for an operation that cannot happen now. */
 export const IMPOSSIBLE: unique symbol = Symbol("impossible");
+
+/** The answer of `Model.leaves` for an operation whose effect depends on what it finds. */
+export const ANY_CONTENT: unique symbol = Symbol("any content");
 
 /** An operation and the interval in which it took effect, if it did. */
 export interface TimedOperation<Operation> {

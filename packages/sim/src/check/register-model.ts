@@ -31,6 +31,12 @@ export const registerModel: Model<HistoryValue, RegisterOperation> = {
   isRead: (operation) => operation.type === "read",
   key: (operation) => operation.key,
   identity: (state) => state,
+  content: (state) => state,
+  expects(operation) {
+    if (operation.type === "write") return undefined;
+    return { content: operation.type === "cas" ? operation.expected : operation.value };
+  },
+  leaves: (operation) => (operation.type === "read" ? undefined : { content: operation.value }),
   describe(operation) {
     const value = JSON.stringify(operation.value);
     if (operation.type === "read") return `read → ${value}`;

@@ -22,3 +22,44 @@ export function isLinearizableByBruteForce<State, Operation>(
   };
   return extend(model.init(), operations);
 }
+
+/**
+ * The same judgement with a memo, for some dozens of operations with little concurrency: keeps
+ * every set of configurations as texts, and knows nothing of reads, contents or thrift.
+ */
+export function isLinearizableByLevels<State, Operation>(
+  model: Model<State, Operation>,
+  operations: readonly TimedOperation<Operation>[],
+): boolean {
+  let level = new Map<string, Configuration<State>>();
+  addTo(level, model, { state: model.init(), left: operations.map((_, id) => id) });
+  for (; level.size > 0;) {
+    const next = new Map<string, Configuration<State>>();
+    for (const { state, left } of level.values()) {
+      const firstReturn = Math.min(...left.map((id) => operations[id]!.completedAt));
+      if (firstReturn === Infinity) return true;
+      for (const id of left) {
+        const { operation, invokedAt } = operations[id]!;
+        const after = invokedAt <= firstReturn ? model.step(state, operation) : IMPOSSIBLE;
+        if (after === IMPOSSIBLE) continue;
+        addTo(next, model, { state: after, left: left.filter((other) => other !== id) });
+      }
+    }
+    level = next;
+  }
+  return false;
+}
+
+interface Configuration<State> {
+  readonly state: State;
+  readonly left: readonly number[];
+}
+
+function addTo<State>(
+  level: Map<string, Configuration<State>>,
+  model: Pick<Model<State, never>, "identity">,
+  configuration: Configuration<State>,
+): void {
+  const { state, left } = configuration;
+  level.set(JSON.stringify([model.identity(state), left]), configuration);
+}

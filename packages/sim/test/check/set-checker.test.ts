@@ -58,6 +58,11 @@ test.each<[string, Operation[], string[]]>([
   ["an element nobody added", [read([7], 0, 1)], ["never-added 7"]],
   ["an element that is added later", [read([1], 0, 1), add(1, 2, 3)], ["never-added 1"]],
   ["a failed add shows", [failedAdd(1, 0, 1), read([1], 2, 3)], ["failed-add 1"]],
+  [
+    "a failed add shows, and rightly goes",
+    [failedAdd(1, 0, 1), read([1], 2, 3), read([], 4, 5)],
+    ["failed-add 1"],
+  ],
   ["an element twice", [add(1, 0, 1), read([1, 1], 2, 3)], ["duplicate 1"]],
   [
     "several in one read",
