@@ -39,7 +39,7 @@ export const KeyTag = {
  */
 export const KEY_ESCAPE = 0x01;
 
-/** The longest encoded key, unless told otherwise: some hundred still fit on a page's branch. */
+/** The longest encoded key, unless told otherwise: three still fit on a page of 4 KB. */
 export const KEY_MAX_BYTES = 1024;
 
 /**

@@ -66,6 +66,8 @@ test.each([
   ["a name that is null", "81 c0 02", "CODEC_MALFORMED"],
   ["a name that is not there", "81", "CODEC_TRUNCATED"],
   ["bytes after the document", "01 01", "CODEC_MALFORMED"],
+  ["an array longer than the input, whatever follows", "dd ff ff ff ff c1", "CODEC_TRUNCATED"],
+  ["an object of more than half the bytes left", "82 01 01 01", "CODEC_TRUNCATED"],
   ["a text that is not UTF-8", "a2 c0 af", "CODEC_INVALID_UTF8"],
   ["a surrogate in UTF-8", "a3 ed a0 80", "CODEC_INVALID_UTF8"],
   ["a name that is not UTF-8", "81 a1 ff 00", "CODEC_INVALID_UTF8"],
