@@ -1,3 +1,5 @@
+export { type WalCheck, checkWal } from "./check.ts";
+export { type DumpOptions, dumpWal } from "./inspect.ts";
 export { type Lsn, toLsn } from "./lsn.ts";
 export { Wal, type WalStats } from "./wal.ts";
 export { type WalErrorCode } from "./wal-error.ts";

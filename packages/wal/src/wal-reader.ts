@@ -2,7 +2,7 @@ import { AssertionFailure, assert } from "@kvs/env";
 
 import { type Group } from "./append-buffer.ts";
 import { type Geometry } from "./geometry.ts";
-import { type Fragment, LogCursor, type SegmentSource } from "./log-cursor.ts";
+import { type CursorOptions, type Fragment, LogCursor, type SegmentSource } from "./log-cursor.ts";
 import { type Lsn } from "./lsn.ts";
 import {
   FIRST_FRAGMENT,
@@ -22,13 +22,9 @@ export interface WalRecord {
   readonly payload: Uint8Array;
 }
 
-export interface ReaderOptions {
-  readonly source: SegmentSource;
-  readonly from: number;
+export interface ReaderOptions extends CursorOptions {
   /** Where the durable log ends now; a reader goes on when it has moved. */
   readonly limit: () => number;
-  readonly mayBeginInside?: boolean;
-  readonly chunkBytes?: number;
 }
 
 /**

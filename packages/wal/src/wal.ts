@@ -1,4 +1,4 @@
-import { AssertionFailure, type Environment, assert } from "@kvs/env";
+import { AssertionFailure, type Environment, assert, isKvsError } from "@kvs/env";
 
 import { AppendBuffer, GROUP_BYTES_MAX } from "./append-buffer.ts";
 import { GroupCommit, isNoSpace } from "./group-commit.ts";
@@ -58,6 +58,8 @@ export class Wal implements AsyncDisposable {
   readonly #buffer: AppendBuffer;
   readonly #commit: GroupCommit;
   readonly #maxRecordBytes: number;
+  /** A sabotage for tests. */
+  readonly #ignoresEpoch: boolean;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -71,6 +73,7 @@ export class Wal implements AsyncDisposable {
     this.#segments = segments;
     this.#buffer = buffer;
     this.#maxRecordBytes = options.maxRecordBytes;
+    this.#ignoresEpoch = environment.hooks.hasMutant("wal.ignore-epoch");
     this.#commit = new GroupCommit(environment, segments, buffer);
   }
 
@@ -207,6 +210,7 @@ export class Wal implements AsyncDisposable {
       from: from ?? head,
       mayBeginInside: from === undefined || from === head,
       limit: () => this.durableLsn,
+      ignoreEpoch: this.#ignoresEpoch,
     });
   }
 
@@ -263,7 +267,7 @@ export class Wal implements AsyncDisposable {
    *
    * @param position The LSN of the record that shall be the last, at least `headPosition`.
    * @throws {KvsError} `WAL_DISK_FULL` (retryable, outcome none); `WAL_SYNC_FAILED` (outcome
-   *   unknown): the log is unusable from now on.
+   *   unknown): the log is unusable from now on; `DISK_IO` if it could not be read: nothing changed.
    */
   async truncateAfter(position: number): Promise<void> {
     this.#assertOpen();
@@ -327,7 +331,12 @@ export class Wal implements AsyncDisposable {
   }
 
   async #cutOnDisk(position: Lsn): Promise<void> {
-    if (position < this.durableLsn) await this.#assertRecordEnd(position);
+    try {
+      if (position < this.durableLsn) await this.#assertRecordEnd(position);
+    } catch (error) {
+      if (isKvsError(error)) this.#buffer.accept(); // a failed read: nothing has changed
+      throw error;
+    }
     const repair = { from: position, content: new Uint8Array(0), isCut: true };
     try {
       await writeRepair(this.#environment, this.#segments, repair);

@@ -1,10 +1,11 @@
 import { type Random, createRandom, pick } from "@kvs/env";
-import { type DiskCall, type SimStorage, forEachSeedAsync } from "@kvs/sim";
-import { test } from "vitest";
+import { type SimStorage, forEachSeedAsync } from "@kvs/sim";
+import { expect, test } from "vitest";
 
 import { type Wal, type WalOptions } from "../src/index.ts";
 import { newStorage, openWal, payloadOf } from "./fixture.ts";
 import { type Expectation, LogModel, checkImage, checkLog } from "./log-model.ts";
+import { cut, runScript } from "./script.ts";
 
 const STARTS = [0, 2 ** 31 - 10_000, 2 ** 32 - 10_000, 2 ** 53 - 2 ** 30];
 const SEGMENT_BYTES = [4096, 8192, 65_536];
@@ -14,66 +15,58 @@ interface Image {
   readonly expectation: Expectation;
 }
 
-/** A scripted life: several groups, segments, a cut, a truncation of the head. */
-async function script(wal: Wal, model: LogModel): Promise<void> {
-  const append = (index: number, length: number): void => {
-    model.append(wal, 1 + (index % 9), payloadOf(index, length));
-  };
-  const sync = async (): Promise<void> => {
-    const { endLsn } = wal;
-    await wal.sync();
-    model.ackedLsn = Math.max(model.ackedLsn, endLsn);
-  };
-  for (let group = 0; group < 4; group++) {
-    for (let at = 0; at < 3; at++) append(group * 10 + at, 150 + 300 * at);
-    await sync();
-  }
-  append(50, 9000); // over three segments
-  append(51, 1);
-  await sync();
-  append(60, 100);
-  const last = model.records.at(-3)!.lsn;
-  await cut(wal, model, last);
-  append(70, 100);
-  append(71, 1500);
-  await sync();
-  model.droppedBefore = model.records.at(-2)!.start;
-  await wal.truncateBefore(model.droppedBefore);
-  for (let at = 80; at < 84; at++) append(at, 900);
-  await sync();
-  append(90, 2000);
-  await wal.close();
-  model.ackedLsn = model.endLsn;
-}
+const OPTIONS: Partial<WalOptions> = { startPosition: 2 ** 32 - 5000, spareSegments: 1 };
 
-async function cut(wal: Wal, model: LogModel, position: number): Promise<void> {
-  model.cutting = position;
-  await wal.truncateAfter(position);
-  model.records = model.records.filter(({ lsn }) => lsn <= position);
-  model.ackedLsn = Math.min(model.ackedLsn, position);
-  model.cutting = undefined;
-}
-
-test("REL-W1: after a crash at any disk call, in any subset of the last 8 sectors, the log is a prefix with all that was acknowledged", async () => {
-  const options: Partial<WalOptions> = { startPosition: 2 ** 32 - 5000 };
-  const model = new LogModel(2 ** 32 - 5000 + 64);
+/** Runs the script and takes images of power cuts at each of its disk calls. */
+async function imagesOfScript(
+  sample: (storage: SimStorage, random: Random) => Iterable<SimStorage>,
+): Promise<Image[]> {
   const storage = newStorage();
   const random = createRandom(7);
+  const model = new LogModel(2 ** 32 - 5000 + 64);
   const images: Image[] = [];
-  const onCall = (_call: DiskCall): undefined => {
+  const onCall = (): undefined => {
     const expectation = model.expectation();
-    for (const image of storage.crashImages({ lastSectors: 8 })) {
-      images.push({ storage: image, expectation });
-    }
-    for (let at = 0; at < 20; at++) {
-      images.push({ storage: storage.sampleCrashImage(random), expectation });
-    }
-    return undefined;
+    for (const image of sample(storage, random)) images.push({ storage: image, expectation });
   };
-  const wal = await openWal(storage, options, { onCall });
-  await script(wal, model);
+  const wal = await openWal(storage, OPTIONS, { onCall });
+  await runScript(wal, model);
+  return images;
+}
 
-  for (const image of images) await checkImage(image.storage, image.expectation, options);
+test("REL-W1: after a crash at any disk call the log is a prefix that holds all that was acknowledged", async () => {
+  const images = await imagesOfScript(function* (storage, random) {
+    yield* storage.crashImages({ lastSectors: 8 });
+    for (let at = 0; at < 10; at++) yield storage.sampleCrashImage(random);
+  });
+
+  expect(images.length).toBeGreaterThan(1000);
+  for (const image of images) await checkImage(image.storage, image.expectation, OPTIONS);
+});
+
+test("recovery may crash at each of its own disk calls, and is then done again", async () => {
+  const images = await imagesOfScript(function* (storage, random) {
+    yield storage.worstCase();
+    yield storage.sampleCrashImage(random);
+  });
+  const random = createRandom(8);
+
+  let checked = 0;
+  for (const { storage, expectation } of images) {
+    const again: SimStorage[] = [];
+    const onCall = (): undefined => {
+      again.push(...storage.crashImages({ lastSectors: 1 }), storage.sampleCrashImage(random));
+    };
+    const wal = await openWal(storage, OPTIONS, { onCall });
+    await checkLog(wal, expectation);
+    for (const image of again) await checkImage(image, expectation, OPTIONS);
+    // What was read once stays: it is durable since the log was open.
+    const { endLsn } = wal;
+    const recovered = { ...expectation, ackedLsn: endLsn, cutting: undefined };
+    await checkImage(storage.worstCase(), recovered, OPTIONS);
+    checked += again.length;
+  }
+  expect(checked).toBeGreaterThan(1000);
 });
 
 test("a log survives random appends, syncs, truncations and crashes", async () => {
