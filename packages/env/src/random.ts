@@ -101,8 +101,9 @@ class Xoshiro128 implements Random {
 
   split(label: string): Random {
     assert(label.length > 0, "a stream of its own has a name");
-    let low = this.#low;
-    let high = this.#high ^ label.length;
+    // Mixed first: neighbouring seeds differ in the bits in which letters do.
+    let low = mix(this.#low + 0x9e3779b9);
+    let high = mix(this.#high ^ low ^ label.length);
     for (let at = 0; at < label.length; at++) {
       low = mix(low ^ label.charCodeAt(at));
       high = mix(high + low);

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import * as api from "../src/index.ts";
+
+test("the package exports these names", () => {
+  expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
+    [
+      "AssertionFailure",
+      "BoundedQueue",
+      "CancelSource",
+      "FRAME_MAX_BYTES",
+      "HTTP_BODY_MAX_BYTES",
+      "KEY_BYTES",
+      "KvsError",
+      "Mutex",
+      "NONCE_BYTES",
+      "SEND_BUFFER_BYTES",
+      "SEND_BUFFER_MAX_BYTES",
+      "TAG_BYTES",
+      "assert",
+      "createRandom",
+      "isKvsError",
+      "noTestHooks",
+      "noTrace",
+      "pick",
+      "readFullyAt",
+      "readFullyAtSync",
+      "shuffle",
+      "sleep",
+      "throwIfCanceled",
+      "unreachable",
+      "writeFullyAt",
+      "yieldTurn",
+    ]
+  `);
+});
