@@ -1,27 +1,31 @@
 import { type Compressor, type Compressors, KvsError } from "@kvs/env";
-import { hashBytes } from "./trace-hash.ts";
+import { hashBytes, hashText } from "./trace-hash.ts";
 
 /** Bytes of the checksum in front of the runs. */
 const CHECKSUM_BYTES = 4;
 /** The longest run or literal one token stands for. */
 const RUN_BYTES_MAX = 128;
 /** Shorter runs cost as much as they save. */
-const RUN_BYTES_MIN = 3;
+const RUN_BYTES_MIN = 4;
+/** A token for a run of n bytes is n and this. */
+const RUN_TOKEN = 125;
 
 /**
  * Run-length coding under the names of the real methods: deterministic, a few lines, and with a
  * checksum, so that every changed byte is noticed. It compresses repetitions only.
  *
  *     packed  = checksum:u32-le token*
- *     token   = n:0..127 byte{n+1}  |  n:128..255 byte         (a literal, or a run of n-125 bytes)
+ *     token   = n:0..127 byte{n+1}     a literal of n + 1 bytes
+ *             | n:128..253 byte        a run of n - 125 bytes
  */
 export const toyCompressors: Compressors = { zstd: runLength("zstd"), fast: runLength("fast") };
 
 function runLength(name: string): Compressor {
+  const salt = hashText(name); // so that one method refuses what the other made
   return {
     name,
-    compress: (plain) => pack(plain, name.length),
-    decompress: (packed, plainBytes) => unpack(packed, plainBytes, name.length),
+    compress: (plain) => pack(plain, salt),
+    decompress: (packed, plainBytes) => unpack(packed, plainBytes, salt),
   };
 }
 
@@ -44,9 +48,9 @@ function pack(plain: Uint8Array, salt: number): Uint8Array {
   let at = 0;
   while (at < plain.length) {
     const run = runAt(plain, at);
-    if (run > RUN_BYTES_MIN) {
+    if (run >= RUN_BYTES_MIN) {
       endLiteral(at);
-      packed[to++] = run + 127 - RUN_BYTES_MIN + 1;
+      packed[to++] = run + RUN_TOKEN;
       packed[to++] = plain[at]!;
       literalFrom = at + run;
     }
@@ -73,7 +77,7 @@ function unpack(packed: Uint8Array, plainBytes: number, salt: number): Uint8Arra
   while (at < packed.length) {
     const token = packed[at++]!;
     const isRun = token > 127;
-    const count = isRun ? token - 127 + RUN_BYTES_MIN - 1 : token + 1;
+    const count = isRun ? token - RUN_TOKEN : token + 1;
     const needed = isRun ? 1 : count;
     if (at + needed > packed.length || to + count > plainBytes) throw damaged();
     if (isRun) plain.fill(packed[at]!, to, to + count);

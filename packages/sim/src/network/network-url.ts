@@ -10,7 +10,7 @@ export interface NetworkUrl {
 }
 
 const PATTERN =
-  /^(ws|wss|http|https):\/\/(\[[^\]]+\]|[^:/?#[\]]+)(?::(\d{1,5}))?(\/[^?#]*)?(?:\?([^#]*))?$/;
+  /^(ws|wss|http|https):\/\/(\[[^\]]+\]|[^:/?#[\]]+)(?::(\d{1,5}))?(\/[^?#]*)?(?:\?([^#]*))?(?:#.*)?$/;
 
 /**
  * Takes `scheme://host:port/path?query` apart.

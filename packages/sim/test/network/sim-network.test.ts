@@ -319,3 +319,37 @@ test("everything a process had open is gone with it", async () => {
   expect(world.simulation.network.openSides).toBe(0);
   expect(world.closed).toEqual({ n1: [], n2: ["reset"] });
 });
+
+test("without acknowledgements a sender stops at the window, and goes on when they come", async () => {
+  const simulation = new Simulation({ seed: 13, knobs: { windowBytes: 1000 } });
+  let received = 0;
+  let client: Connection | undefined;
+  simulation.addHost("n1", {
+    main: async ({ network }) => {
+      await network.listen({
+        host: "n1",
+        port: 1,
+        connection: (connection) =>
+          connection.start({ frame: () => void received++, closed: () => undefined }),
+      });
+    },
+  });
+  simulation.addHost("n2", {
+    main: async ({ network, clock }) => {
+      await sleep(clock, 1);
+      client = await network.connect("ws://n1:1/");
+      client.start({ frame: () => undefined, closed: () => undefined });
+    },
+  });
+  await simulation.run({ untilMs: 10 });
+  const cut = simulation.network.cut("n1", "n2");
+  for (let sent = 0; sent < 100; sent++) client!.send(new Uint8Array(100));
+  await simulation.run({ untilMs: 1000 });
+  expect(received).toBe(10);
+  expect(client!.bufferedBytes).toBe(9000);
+
+  cut.heal();
+  await simulation.run();
+
+  expect(received).toBe(100);
+});
