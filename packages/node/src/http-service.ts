@@ -25,6 +25,8 @@ const BODIES_MAX_BYTES = 4 * HTTP_BODY_MAX_BYTES;
 /** How much of a body that is too long is read and dropped, so that its sender hears of the 413. */
 const DROPPED_MAX_BYTES = 4 * HTTP_BODY_MAX_BYTES;
 
+/** Stands for a status when nobody is left to be told one. */
+const HUNG_UP = 0;
 const STATUS_NOT_FOUND = 404;
 const STATUS_TOO_LARGE = 413;
 const STATUS_FAILED = 500;
@@ -52,10 +54,9 @@ export class HttpService {
     const body: Body = { pieces: [], heldBytes: 0 };
     try {
       const status = await this.#read(message, body);
-      if (status !== undefined) refuse(response, status);
+      if (status === HUNG_UP) response.destroy();
+      else if (status !== undefined) refuse(response, status);
       else await this.#answer(this.#handler, requestOf(message, body), response);
-    } catch {
-      response.destroy(); // the peer hung up while it was read or answered: nobody listens
     } finally {
       this.#release(body);
       this.#requestCount--;
@@ -63,20 +64,23 @@ export class HttpService {
     }
   }
 
-  /** Reads the body; returns the status of a refusal if it breaks a bound. */
-  async #read(message: IncomingMessage, body: Body): Promise<number | undefined> {
-    let status: number | undefined;
-    let seenBytes = 0;
-    for await (const piece of message as AsyncIterable<Uint8Array>) {
-      seenBytes += piece.length;
-      if (seenBytes > DROPPED_MAX_BYTES) break; // which destroys the socket
-      if (status !== undefined) continue;
-      if (seenBytes > HTTP_BODY_MAX_BYTES) status = STATUS_TOO_LARGE;
-      else if (this.#bodyBytes + piece.length > BODIES_MAX_BYTES) status = STATUS_BUSY;
-      else this.#hold(body, piece);
-      if (status !== undefined) this.#release(body);
-    }
-    return status;
+  /** Reads the body; returns the status of a refusal if it breaks a bound, or `HUNG_UP`. */
+  #read(message: IncomingMessage, body: Body): Promise<number | undefined> {
+    return new Promise((resolve) => {
+      let status: number | undefined;
+      let seenBytes = 0;
+      message.on("data", (piece: Uint8Array) => {
+        seenBytes += piece.length;
+        if (seenBytes > DROPPED_MAX_BYTES) message.destroy(); // ends in `close`
+        if (status !== undefined) return;
+        if (seenBytes > HTTP_BODY_MAX_BYTES) status = STATUS_TOO_LARGE;
+        else if (this.#bodyBytes + piece.length > BODIES_MAX_BYTES) status = STATUS_BUSY;
+        else this.#hold(body, piece);
+        if (status !== undefined) this.#release(body);
+      });
+      message.on("end", () => resolve(status));
+      message.on("close", () => resolve(HUNG_UP)); // after `end` it changes nothing
+    });
   }
 
   #hold(body: Body, piece: Uint8Array): void {

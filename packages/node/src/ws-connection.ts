@@ -16,6 +16,7 @@ import {
   type CloseReason,
   type Connection,
   type ConnectionHandlers,
+  FRAME_MAX_BYTES,
   type PeerIdentity,
   SEND_BUFFER_BYTES,
   SEND_BUFFER_MAX_BYTES,
@@ -41,6 +42,13 @@ export interface WsConnectionParts {
   /** The socket below `webSocket`. */
   readonly socket: Socket;
   readonly path: string;
+}
+
+/** The limit of frames to set in ws, which keeps it as a signed 32-bit integer. */
+export function frameLimit(maxFrameBytes: number = FRAME_MAX_BYTES): number {
+  const isLimit = Number.isInteger(maxFrameBytes) && maxFrameBytes >= 1 && maxFrameBytes < 2 ** 31;
+  assert(isLimit, "maxFrameBytes is an integer in [1, 2^31)");
+  return maxFrameBytes;
 }
 
 /** A connection of `WsNetwork`, on either side. */

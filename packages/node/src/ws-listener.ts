@@ -6,7 +6,7 @@
  * (`IDLE_TIMEOUT_MS`); a socket in a TLS handshake (`HANDSHAKE_TIMEOUT_MS`); and of all these at most
  * `PLAIN_SOCKETS_MAX`. A connection, once open, is in the hands of its protocol.
  */
-import { FRAME_MAX_BYTES, type ListenOptions, type Listener, type Trace, assert } from "@kvs/env";
+import { type ListenOptions, type Listener, type Trace, assert } from "@kvs/env";
 import * as http from "node:http";
 import * as https from "node:https";
 import { type AddressInfo, type Socket } from "node:net";
@@ -16,7 +16,7 @@ import { splitTarget } from "./http-message.ts";
 import { HttpService } from "./http-service.ts";
 import { fromSocketError, networkError } from "./network-error.ts";
 import { serverTlsOptions } from "./tls-options.ts";
-import { WsConnection } from "./ws-connection.ts";
+import { WsConnection, frameLimit } from "./ws-connection.ts";
 
 const CONNECTIONS_MAX = 10_000;
 /** Sockets beyond the connections: requests, and connections that are being opened. */
@@ -98,7 +98,7 @@ class WsListener implements Listener {
     this.#webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: options.maxFrameBytes ?? FRAME_MAX_BYTES,
+      maxPayload: frameLimit(options.maxFrameBytes),
       perMessageDeflate: false,
       skipUTF8Validation: true, // a text message is refused whatever it holds
     });

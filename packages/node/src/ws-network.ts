@@ -1,7 +1,6 @@
 import {
   type ConnectOptions,
   type Connection,
-  FRAME_MAX_BYTES,
   type HttpRequestOptions,
   type HttpResponse,
   type ListenOptions,
@@ -15,7 +14,7 @@ import { WebSocket } from "ws";
 import { httpRequest } from "./http-client.ts";
 import { fromSocketError, networkError } from "./network-error.ts";
 import { clientTlsOptions } from "./tls-options.ts";
-import { WsConnection } from "./ws-connection.ts";
+import { WsConnection, frameLimit } from "./ws-connection.ts";
 import { listenOn } from "./ws-listener.ts";
 
 const CONNECT_TIMEOUT_MS = 5000;
@@ -35,6 +34,7 @@ export class WsNetwork implements Network {
 
   async connect(url: string, options: ConnectOptions = {}): Promise<Connection> {
     const target = parseUrl(url);
+    const checked = { ...options, maxFrameBytes: frameLimit(options.maxFrameBytes) };
     return new Promise((resolve, reject) => {
       const opened = (webSocket: WebSocket, socket: Socket): void => {
         const path = target.pathname;
@@ -42,7 +42,7 @@ export class WsNetwork implements Network {
         resolve(new WsConnection({ id: this.#nextId(), webSocket, socket, path }));
       };
       try {
-        openWebSocket(target, options, { opened, failed: reject });
+        openWebSocket(target, checked, { opened, failed: reject });
       } catch (error) {
         reject(fromSocketError(error, { target: url })); // a key or certificate that is none
       }
@@ -65,14 +65,18 @@ interface Attempt {
   readonly failed: (error: unknown) => void;
 }
 
-function openWebSocket(target: URL, options: ConnectOptions, attempt: Attempt): void {
+function openWebSocket(
+  target: URL,
+  options: ConnectOptions & { readonly maxFrameBytes: number },
+  attempt: Attempt,
+): void {
   const fault = { target: target.href };
   let socket: Socket | undefined;
   let isSecured = false;
   let isSettled = false;
   const webSocket = new WebSocket(target, {
     ...clientTlsOptions(options.tls),
-    maxPayload: options.maxFrameBytes ?? FRAME_MAX_BYTES,
+    maxPayload: options.maxFrameBytes,
     perMessageDeflate: false,
     skipUTF8Validation: true, // a text message is refused whatever it holds
     followRedirects: false,

@@ -17,8 +17,10 @@ export interface Certificates {
   readonly stranger: Certificate;
 }
 
+const OPENSSL = "openssl";
+
 /** Whether this machine can make certificates. */
-export const hasOpenssl: boolean = spawnSync("openssl", ["version"]).status === 0;
+export const hasOpenssl: boolean = spawnSync(OPENSSL, ["version"]).status === 0;
 
 /** Makes an authority and what it signs, with the system's openssl. */
 export function makeCertificates(): Certificates {
@@ -57,7 +59,7 @@ function make(
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const files = ["-keyout", `${name}.key`, "-out", `${name}.pem`];
   const result = spawnSync(
-    "openssl",
+    OPENSSL,
     ["req", "-x509", ...key, ...files, "-days", "2", "-subj", subject, ...options],
     { cwd: folder },
   );

@@ -38,6 +38,16 @@ test("a received frame is a bare Uint8Array, and its receiver may change it", as
   expect([numberOf(first!), numberOf(third!)]).toEqual([0, 2]);
 });
 
+test("frames of one turn wait for its end and leave together", async () => {
+  const server = await loopback();
+  const { connection } = await connectTo(server);
+  for (let at = 0; at < 10; at++) connection.send(frameOf(at, 100));
+  await Promise.resolve();
+  expect(connection.bufferedBytes).toBe(10 * (100 + 6)); // with the header of a masked message
+  await server.served[0]!.until(({ frames }) => frames.length === 10);
+  expect(connection.bufferedBytes).toBe(0);
+});
+
 test("nothing is called inside the call that causes it", async () => {
   const server = await loopback({ onFrame: (bytes, from) => void from.send(bytes) });
   const client = await connectTo(server);

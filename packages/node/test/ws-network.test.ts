@@ -1,3 +1,4 @@
+import { AssertionFailure } from "@kvs/env";
 import { once } from "node:events";
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
@@ -106,6 +107,32 @@ test("closing a listener closes its connections, frees the port, and may be repe
     connection: () => undefined,
   });
   await again.close();
+});
+
+test("closing a listener ends although a peer never answers", async () => {
+  const server = await loopback();
+  const silent = connectTcp(server.listener.port, "127.0.0.1");
+  onTestFinished(() => void silent.destroy());
+  silent.write(
+    "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  await once(silent, "data");
+  const idle = connectTcp(server.listener.port, "127.0.0.1");
+  onTestFinished(() => void idle.destroy());
+  await once(idle, "connect");
+
+  await server.listener.close();
+
+  expect(server.served[0]!.reasons).toEqual(["local"]);
+});
+
+test("a limit of frames that ws cannot keep is a bug", async () => {
+  const { network, url } = await loopback();
+  for (const maxFrameBytes of [0, 1.5, 2 ** 31]) {
+    await expect(network.connect(url, { maxFrameBytes })).rejects.toThrow(AssertionFailure);
+    await expect(loopback({ maxFrameBytes })).rejects.toThrow(AssertionFailure);
+  }
 });
 
 test("a peer that hides in the middle of a handshake does not hold a connection", async () => {
