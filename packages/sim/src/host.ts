@@ -48,10 +48,10 @@ export class SimHost implements IncarnationHost {
   readonly name: string;
   readonly lane: number;
   readonly clock: HostClock;
-  readonly storage: SimStorage;
   /** Timer lateness in force; a fault may replace it. */
   lateness: TimerLateness = { probability: 0, maxMs: 0 };
   readonly #world: HostWorld;
+  #storage: SimStorage;
   /** One object for the host's life, changed in place: disks that are attached look at it anew. */
   readonly #diskPlan: DiskFaultPlan = {};
   #incarnation: Incarnation;
@@ -73,7 +73,7 @@ export class SimHost implements IncarnationHost {
     this.name = options.name;
     this.lane = options.lane;
     this.clock = options.clock;
-    this.storage = options.storage;
+    this.#storage = options.storage;
     this.#world = options.world;
     this.configureDisk(options.diskPlan);
     this.#incarnation = new Incarnation(this, 1, options.world.scheduler);
@@ -96,6 +96,20 @@ export class SimHost implements IncarnationHost {
 
   get isPaused(): boolean {
     return this.#isPaused;
+  }
+
+  /** What is on the disk. */
+  get storage(): SimStorage {
+    return this.#storage;
+  }
+
+  /**
+   * Puts another disk into a host whose process is dead: an empty one, or a copy of an earlier
+   * state, as a restored machine has it.
+   */
+  replaceStorage(storage: SimStorage): void {
+    assert(!this.isAlive, "a disk is changed only while no process uses it");
+    this.#storage = storage;
   }
 
   /** Latency and faults of this host's disk. */

@@ -59,10 +59,10 @@ export class Nemesis {
     this.#isStopped = true;
   }
 
-  /** Stops, and heals the world: see `Simulation.heal`. */
-  heal(): void {
+  /** Stops, and heals the world, or only some hosts: see `Simulation.heal`. */
+  heal(hosts?: readonly string[]): void {
     this.stop();
-    this.#simulation.heal();
+    this.#simulation.heal(hosts);
   }
 
   #scheduleNext(kind: FaultKind, meanMs: number, random: Random): void {

@@ -4,7 +4,6 @@ import {
   type Compressors,
   createRandom,
   type Environment,
-  type Network,
   type Random,
   type Seed,
   type Trace,
@@ -178,14 +177,19 @@ export class Simulation {
   }
 
   /**
-   * Makes the world a good one: the network whole, all hosts awake and running, timers and disks
-   * without faults. What was lost stays lost, and clocks stay as wrong as they are.
+   * Makes the world a good one: the network whole, hosts awake and running, timers and disks
+   * without faults. What was lost stays lost, and clocks stay as wrong as they are. Faults that
+   * were to go on later do not.
+   *
+   * @param hosts Only these hosts, and the links between them: a quorum, say, while the rest of the
+   *   world stays broken. Default: all.
    */
-  heal(): void {
+  heal(hosts: readonly string[] = [...this.#hosts.keys()]): void {
     this.#healCount++;
-    this.network.heal();
+    this.network.heal(hosts);
     this.network.configure({ lossProbability: 0, resetProbability: 0 });
-    for (const host of this.#hosts.values()) {
+    for (const name of hosts) {
+      const host = this.host(name);
       host.lateness = { probability: 0, maxMs: 0 };
       host.configureDisk(QUIET_DISK);
       host.wake();
@@ -284,7 +288,7 @@ export class Simulation {
       }),
       random,
       disk: this.#attachDisk(host, incarnation, { random, onCall: made.options.onDiskCall }),
-      network: this.#attachNetwork(incarnation),
+      network: this.network.attach(incarnation),
       ciphers: this.#options.ciphers ?? toyCiphers,
       compressors: this.#options.compressors ?? toyCompressors,
       trace: new SimTrace({
@@ -309,12 +313,20 @@ export class Simulation {
       random: made.random.split("disk"),
       countFault: (kind) => this.countFault(kind),
       plan: host.diskPlan,
-      ...(made.onCall === undefined ? {} : { onCall: made.onCall }),
+      onCall: (call) => {
+        this.#hashDiskCall(incarnation, call);
+        return made.onCall?.(call);
+      },
     });
   }
 
-  #attachNetwork(incarnation: Incarnation): Network {
-    return this.network.attach(incarnation);
+  #hashDiskCall(incarnation: Incarnation, call: DiskCall): void {
+    const { hash } = this.#scheduler;
+    hash.add(incarnation.lane);
+    hash.add(hashText(call.operation));
+    hash.add(hashText(call.path));
+    hash.addInteger(call.position ?? 0);
+    hash.addInteger(call.bytes ?? 0);
   }
 
   #traceOf(incarnation: Incarnation): Trace {

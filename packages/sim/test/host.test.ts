@@ -1,5 +1,6 @@
-import { type Connection, sleep, writeFullyAt } from "@kvs/env";
+import { type Connection, createRandom, sleep, writeFullyAt } from "@kvs/env";
 import { expect, test } from "vitest";
+import { SimStorage } from "../src/disk/sim-storage.ts";
 import { Simulation } from "../src/simulation.ts";
 import { serveEcho } from "./ping-pong.ts";
 
@@ -233,4 +234,32 @@ test("a connection keeps its frames while its host sleeps, within the window", a
   await simulation.run();
   expect(received).toBe(100);
   expect(sender?.bufferedBytes).toBe(0);
+});
+
+test("a host gets another disk only while it is down: wiped, or as it once was", async () => {
+  const simulation = new Simulation({ seed: 11 });
+  const sizes: (number | undefined)[] = [];
+  const host = simulation.addHost("n1", {
+    main: async ({ disk }) => {
+      sizes.push((await disk.stat("log"))?.sizeBytes);
+      const file = await disk.open("log", { create: true });
+      await writeFullyAt(file, new Uint8Array(10), await file.size());
+    },
+  });
+  await simulation.run();
+  const earlier = host.storage.clone();
+  expect(() => host.replaceStorage(earlier)).toThrow("no process uses it");
+  host.restart();
+  await simulation.run();
+
+  host.kill();
+  host.replaceStorage(earlier);
+  host.restart();
+  await simulation.run();
+  host.kill();
+  host.replaceStorage(new SimStorage({ random: createRandom(1) }));
+  host.restart();
+  await simulation.run();
+
+  expect(sizes).toEqual([undefined, 10, 10, undefined]);
 });

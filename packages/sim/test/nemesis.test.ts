@@ -9,6 +9,7 @@ import {
   isKindOf,
   NO_FAULTS,
 } from "../src/fault-plan.ts";
+import { applyFault } from "../src/fault-event.ts";
 import { type Nemesis, startNemesis } from "../src/nemesis.ts";
 import { type FaultScenario, replayScenario } from "../src/scenario.ts";
 import { chatter } from "./chatter.ts";
@@ -136,4 +137,52 @@ test("each kind has a stream of its own: without one, the others strike as befor
 
   expect(alone.length).toBeGreaterThan(5);
   expect(together).toEqual(alone);
+});
+
+test("healing a core leaves the rest of the world as broken as it was", async () => {
+  const { simulation, seen } = chatter({ seed: 31, hosts: 5 });
+  const names = simulation.hosts.map((host) => host.name);
+  await simulation.run({ untilMs: 1000 });
+  simulation.network.partition(names.map((name) => [name]));
+  for (const name of ["n1", "n4"]) simulation.host(name).crash();
+  for (const fault of ["n2", "n5"]) simulation.network.refuse(fault);
+  await simulation.run({ untilMs: 2000 });
+
+  simulation.heal(["n1", "n2", "n3"]);
+  await simulation.run({ untilMs: 5000 });
+  const before = seen.get("n1")!.frames.length;
+  await simulation.run({ untilMs: 6000 });
+
+  expect(seen.get("n1")!.frames.length).toBeGreaterThan(before + 100);
+  expect(simulation.host("n4").isAlive).toBe(false);
+  for (const from of names) {
+    for (const to of names) {
+      const isCore = ["n1", "n2", "n3"].includes(from) && ["n1", "n2", "n3"].includes(to);
+      const isDark = from === "n4" && to === "n4";
+      expect(simulation.network.canReach(from, to)).toBe((from === to && !isDark) || isCore);
+    }
+  }
+});
+
+test("after healing nothing that a fault had in mind happens any more", async () => {
+  const { simulation } = chatter({ seed: 32 });
+  await simulation.run({ untilMs: 100 });
+  applyFault(simulation, {
+    kind: "process.crash-in-recovery",
+    hosts: ["n1"],
+    downMs: 10,
+    againAfterMs: [500, 500, 500],
+  });
+  applyFault(simulation, {
+    kind: "network.swizzle",
+    steps: [{ host: "n2", afterMs: 500, forMs: 10_000 }],
+  });
+  await simulation.run({ untilMs: 200 });
+  simulation.heal();
+  const { generation } = simulation.host("n1");
+  await simulation.run({ untilMs: 5000 });
+
+  expect(simulation.host("n1").generation).toBe(generation);
+  expect(simulation.host("n1").isAlive).toBe(true);
+  expect(simulation.network.canReach("n2", "n3")).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { assert, isKvsError, sleep } from "@kvs/env";
+import { assert, type HttpResponse, isKvsError, sleep } from "@kvs/env";
 import { expect, test } from "vitest";
 import { Simulation } from "../src/simulation.ts";
 import { pingPong } from "./ping-pong.ts";
@@ -76,4 +76,30 @@ test("a rejected main is a failure of its host", async () => {
   simulation.addHost("n1", { main: () => Promise.reject(new Error("no configuration")) });
 
   await expect(simulation.run()).rejects.toThrow("no configuration");
+});
+
+test("the hash tells apart what hosts put into disks and HTTP bodies", async () => {
+  const run = async (path: string, body: number): Promise<string> => {
+    const simulation = new Simulation({ seed: 7 });
+    simulation.addHost("n1", {
+      main: async ({ network }) => {
+        const http = (): HttpResponse => ({ status: 200, body: new Uint8Array([body]) });
+        await network.listen({ host: "n1", port: 1, connection: (c) => c.close(), http });
+      },
+    });
+    simulation.addHost("n2", {
+      main: async ({ disk, network, clock }) => {
+        await disk.open(path, { create: true });
+        await sleep(clock, 10);
+        await network.request("http://n1:1/");
+      },
+    });
+    await simulation.run();
+    return simulation.result().hash;
+  };
+
+  const hashes = [await run("a", 1), await run("a", 1), await run("b", 1), await run("a", 2)];
+
+  expect(hashes[1]).toBe(hashes[0]);
+  expect(new Set(hashes).size).toBe(3);
 });

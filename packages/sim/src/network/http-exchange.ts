@@ -7,6 +7,7 @@ import {
   type PeerIdentity,
   type Trace,
 } from "@kvs/env";
+import { hashBytes, hashText, type TraceHash } from "../trace-hash.ts";
 import { type Attempt } from "./attempt.ts";
 import { networkError } from "./network-error.ts";
 import { type SimListener } from "./sim-listener.ts";
@@ -26,11 +27,15 @@ export interface HttpArrival {
   readonly remotePort: number;
   /** The listening process's trace. */
   readonly trace: Trace;
+  /** Of the whole run. */
+  readonly hash: TraceHash;
 }
 
 /** Answers a request that reached its listener; runs in the listening process. */
 export function serveHttp(arrival: HttpArrival): void {
   const { attempt, listener } = arrival;
+  arrival.hash.add(hashText(attempt.url.path));
+  arrival.hash.add(hashBytes(arrival.options.body ?? NO_BODY));
   const abandon = (): void => {
     attempt.answer(HTTP_HEADER_BYTES, () => attempt.fail(serverGone(attempt.host)));
   };
@@ -87,6 +92,8 @@ function sendResponse(arrival: HttpArrival, response: HttpResponse): void {
   const { attempt, options } = arrival;
   const body = response.body?.slice() ?? NO_BODY;
   const headers = lowerCased(response.headers ?? NO_HEADERS);
+  arrival.hash.add(response.status);
+  arrival.hash.add(hashBytes(body));
   attempt.answer(HTTP_HEADER_BYTES + body.length, () => {
     if (body.length > (options.maxBodyBytes ?? HTTP_BODY_MAX_BYTES)) {
       attempt.fail(tooLarge(body.length));

@@ -66,6 +66,7 @@ export class Link {
   #mergedFrom: LinkSettings | undefined;
   #waiters: LinkWaiter[] = [];
   #blocks = 0;
+  #heals = 0;
   #busyUntilMicros = 0;
 
   constructor(options: {
@@ -97,26 +98,35 @@ export class Link {
     return this.#blocks > 0 || this.#isDark();
   }
 
-  /** Puts settings on top of those in force, until {@link unset} is called with the same object. */
-  override(settings: Partial<LinkSettings>): void {
-    this.#overrides.push(settings);
+  /**
+   * Puts settings on top of those in force.
+   *
+   * @returns A function that takes them off again. Call it once; after `heal` it does nothing.
+   */
+  override(settings: Partial<LinkSettings>): () => void {
+    const own = { ...settings };
+    this.#overrides.push(own);
     this.#merged = undefined;
+    return () => {
+      this.#overrides = this.#overrides.filter((other) => other !== own);
+      this.#merged = undefined;
+    };
   }
 
-  unset(settings: Partial<LinkSettings>): void {
-    this.#overrides = this.#overrides.filter((other) => other !== settings);
-    this.#merged = undefined;
-  }
-
-  /** Carries nothing until unblocked as often as blocked. */
-  block(): void {
+  /**
+   * Carries nothing until unblocked as often as blocked.
+   *
+   * @returns A function that unblocks. Call it once; after `heal` it does nothing.
+   */
+  block(): () => void {
     this.#blocks++;
-  }
-
-  unblock(): void {
-    assert(this.#blocks > 0, "a link is unblocked as often as it was blocked");
-    this.#blocks--;
-    this.wake();
+    const heals = this.#heals;
+    return () => {
+      if (this.#heals !== heals) return;
+      assert(this.#blocks > 0, "a link is unblocked as often as it was blocked");
+      this.#blocks--;
+      this.wake();
+    };
   }
 
   /** Tells those who wait, if the link carries again: call it when a host's power returns. */
@@ -132,6 +142,7 @@ export class Link {
     this.#overrides = [];
     this.#merged = undefined;
     this.#blocks = 0;
+    this.#heals++;
     this.wake();
   }
 
@@ -161,7 +172,6 @@ export class Link {
       const transfer = Math.ceil((bytes * 1e6) / bandwidthBytesPerSecond);
       this.#busyUntilMicros = begin + transfer;
       micros += begin + transfer - nowMicros;
-      countFault("network.throttle");
     }
     if (lossProbability === 0) return micros;
     for (let loss = 0; loss < LOSSES_MAX && this.random.chance(lossProbability); loss++) {

@@ -93,6 +93,7 @@ export class NetworkPort implements Network {
         identity: hands.ofClient,
         remotePort: this.#network.ephemeralPort(),
         trace: this.#network.traceOf(listener.incarnation),
+        hash: this.#network.fabric.scheduler.hash,
       });
     });
     return attempt.promise;

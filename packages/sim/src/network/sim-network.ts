@@ -35,7 +35,8 @@ export interface NetworkFault {
 
 interface HostPorts {
   isPoweredOn: boolean;
-  refusals: number;
+  /** One object for each fault that makes the host refuse. */
+  readonly refusals: Set<object>;
   readonly listeners: Map<number, SimListener>;
 }
 
@@ -53,7 +54,6 @@ export class SimNetwork {
   readonly #fabric: Fabric;
   readonly #ports: PortNetwork;
   #settings: LinkSettings;
-  #epoch = 0;
   #nextConnectionId = 1;
   #nextPort = EPHEMERAL_PORT;
 
@@ -88,10 +88,7 @@ export class SimNetwork {
 
   /** Gives one direction settings of its own, on top of others in force. */
   override(from: string, to: string, settings: Partial<LinkSettings>): NetworkFault {
-    const link = this.#link(from, to);
-    const own = { ...settings };
-    link.override(own);
-    return this.#fault(() => link.unset(own));
+    return once([this.#link(from, to).override(settings)]);
   }
 
   /** Whether messages of `from` reach `to` now. */
@@ -110,10 +107,7 @@ export class SimNetwork {
       assert(from !== to, "a host always reaches itself");
       return this.#link(from, to);
     });
-    for (const link of links) link.block();
-    return this.#fault(() => {
-      for (const link of links) link.unblock();
-    });
+    return once(links.map((link) => link.block()));
   }
 
   /** Cuts all directions between hosts of different groups; hosts in no group are not touched. */
@@ -135,10 +129,9 @@ export class SimNetwork {
   /** Refuses new connections and requests to a host, as if its process had no listener. */
   refuse(host: string): NetworkFault {
     const ports = this.#host(host);
-    ports.refusals++;
-    return this.#fault(() => {
-      ports.refusals--;
-    });
+    const refusal = {};
+    ports.refusals.add(refusal);
+    return once([() => ports.refusals.delete(refusal)]);
   }
 
   /**
@@ -170,17 +163,24 @@ export class SimNetwork {
     this.#options.scheduler.schedule(forMs * 1000, { kind: KIND_HEAL }, () => fault.heal());
   }
 
-  /** Ends all cuts, clogs, refusals and overrides; `settings` stay. */
-  heal(): void {
-    this.#epoch++;
-    for (const ports of this.#hosts.values()) ports.refusals = 0;
-    for (const links of this.#links.values()) for (const link of links.values()) link.heal();
+  /**
+   * Ends all cuts, clogs, refusals and overrides; `settings` stay.
+   *
+   * @param hosts Only those of these hosts, and of the links between them. Default: everywhere.
+   */
+  heal(hosts: readonly string[] = [...this.#hosts.keys()]): void {
+    for (const host of hosts) this.#host(host).refusals.clear();
+    for (const links of this.#links.values()) {
+      for (const link of links.values()) {
+        if (hosts.includes(link.from) && hosts.includes(link.to)) link.heal();
+      }
+    }
   }
 
   /** Adds a host, powered on. For the simulation. */
   addHost(host: string): void {
     assert(!this.#hosts.has(host), "host names are unique");
-    this.#hosts.set(host, { isPoweredOn: true, refusals: 0, listeners: new Map() });
+    this.#hosts.set(host, { isPoweredOn: true, refusals: new Set(), listeners: new Map() });
   }
 
   /** The network as one process sees it. For the simulation. */
@@ -231,18 +231,6 @@ export class SimNetwork {
     return made;
   }
 
-  #fault(end: () => void): NetworkFault {
-    const epoch = this.#epoch;
-    let isOver = false;
-    return {
-      heal: () => {
-        if (isOver || epoch !== this.#epoch) return;
-        isOver = true;
-        end();
-      },
-    };
-  }
-
   #sidesBetween(left: string, right: string): SimConnection[] {
     return [...this.#connections].filter((side) => {
       const here = side.incarnation.host.name;
@@ -257,7 +245,7 @@ export class SimNetwork {
       hasHost: (host) => this.#hosts.has(host),
       findListener: (host, port) => {
         const ports = this.#host(host);
-        return ports.refusals > 0 ? undefined : ports.listeners.get(port);
+        return ports.refusals.size > 0 ? undefined : ports.listeners.get(port);
       },
       claimPort: (host, port) => this.#claimPort(host, port),
       openListener: (host, listener) => this.#host(host).listeners.set(listener.port, listener),
@@ -284,4 +272,16 @@ export class SimNetwork {
     if (this.#nextPort > PORT_MAX) this.#nextPort = EPHEMERAL_PORT;
     return port;
   }
+}
+
+/** A fault that ends once, by all of `ends`. */
+function once(ends: readonly (() => void)[]): NetworkFault {
+  let isOver = false;
+  return {
+    heal: () => {
+      if (isOver) return;
+      isOver = true;
+      for (const end of ends) end();
+    },
+  };
 }
