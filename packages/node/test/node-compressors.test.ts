@@ -1,6 +1,6 @@
 import { createRandom } from "@kvs/env";
 import { expect, test } from "vitest";
-import { zstdDecompressSync } from "node:zlib";
+import { inflateRawSync, zstdDecompressSync } from "node:zlib";
 import { nodeCompressors } from "../src/node-compressors.ts";
 
 const compressors = [nodeCompressors.zstd, nodeCompressors.fast];
@@ -95,7 +95,25 @@ test.each(compressors)("$name refuses noise", (one) => {
   }
 });
 
-test("the format of zstd is plain RFC 8878", () => {
-  const plain = text(5000);
-  expect(Buffer.compare(zstdDecompressSync(nodeCompressors.zstd.compress(plain)), plain)).toBe(0);
+test("after a checksum of four bytes comes a stream that any other tool restores", () => {
+  for (const [one, length, restore] of [
+    [nodeCompressors.zstd, 5000, zstdDecompressSync],
+    [nodeCompressors.fast, 5000, inflateRawSync],
+    [nodeCompressors.fast, 20_000, zstdDecompressSync],
+  ] as const) {
+    const plain = text(length);
+    expect(Buffer.compare(restore(one.compress(plain).subarray(4)), plain)).toBe(0);
+  }
+});
+
+test("what was packed once is restored for ever", () => {
+  const known = {
+    zstd: "81d4bcb528b52ffd2050550000204b565320010039ea88",
+    fast: "7a63188af30e0b56f0a6220600",
+  };
+  const plain = new Uint8Array(Buffer.from("KVS ".repeat(20)));
+  for (const one of compressors) {
+    const packed = new Uint8Array(Buffer.from(known[one.name as "zstd" | "fast"], "hex"));
+    expect(one.decompress(packed, plain.length)).toEqual(plain);
+  }
 });

@@ -17,7 +17,7 @@ test.each(examples.map((code, at) => [at + 1, code] as const))(
     onTestFinished(() => rmSync(path, { force: true }));
     writeFileSync(path, code);
 
-    const { status, stderr } = spawnSync(process.execPath, [path]);
+    const { status, stderr } = spawnSync(process.execPath, ["--no-warnings", path]);
 
     expect([status, String(stderr)]).toEqual([0, ""]);
   },
