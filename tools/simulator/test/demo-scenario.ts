@@ -1,0 +1,31 @@
+import { type Scenario, type SeedResult } from "../src/scenario.ts";
+
+/**
+ * A scenario without a simulator, for tests of the command: seeds that end with 7 violate,
+ * `demo.broken` violates always, `demo.throws` throws, `demo.shaky` has a hash by chance.
+ */
+export const demoScenario: Scenario = {
+  name: "demo",
+  description: "a scenario for tests",
+  mutants: ["demo.broken", "demo.throws", "demo.shaky"],
+  faultKinds: ["disk.full", "net.cut"],
+  run: async (seed, options) => {
+    if (options.mutant === "demo.throws") throw new Error("the world ended");
+    const isBroken = seed % 10 === 7 || options.mutant === "demo.broken";
+    const shaky = options.mutant === "demo.shaky" ? String(Math.random()) : "";
+    const result: SeedResult = {
+      violations: isBroken ? ["a record was lost"] : [],
+      simulatedSeconds: 1.5,
+      operations: 10,
+      faults: new Map([["net.cut", seed % 2]]),
+      probes: new Map([["reached", 1]]),
+      buggifySites: new Map([["site", 0]]),
+      hash: `hash-${seed}${shaky}`,
+    };
+    return {
+      ...result,
+      ...(options.wantsHistory === true ? { history: ['{"index":0}', '{"index":1}'] } : {}),
+      ...(options.wantsTrace === true ? { trace: ['{"at":0}'] } : {}),
+    };
+  },
+};
