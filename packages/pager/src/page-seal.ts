@@ -1,0 +1,64 @@
+import { crc32 } from "@kvs/codec";
+import { assert } from "@kvs/env";
+import {
+  PAGE_BYTES,
+  PAGE_EPOCH_OFFSET,
+  PAGE_FILE_ID_OFFSET,
+  PAGE_ID_OFFSET,
+  PAGE_OVERFLOW,
+  PAGE_TYPE_OFFSET,
+} from "./page-header.ts";
+import { type PageId } from "./page-id.ts";
+import { type PageFault } from "./pager-error.ts";
+
+/** Which file a page belongs to, and in which life of the store it is written. */
+export interface PageOwner {
+  readonly fileId: number;
+  readonly epoch: number;
+}
+
+/** Fills in what a page needs on disk; the checksum last. A later change breaks the seal. */
+export function sealPage(page: Uint8Array, owner: PageOwner): void {
+  assert(page.length === PAGE_BYTES, "a page is sealed whole");
+  assert(page[PAGE_TYPE_OFFSET]! !== 0, "a page has a type before it is written");
+  const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
+  view.setUint32(PAGE_FILE_ID_OFFSET, owner.fileId, true);
+  view.setUint32(PAGE_EPOCH_OFFSET, owner.epoch, true);
+  view.setUint32(0, crc32(page.subarray(4)), true);
+}
+
+/** What to look for in a page that was read. */
+export interface PageExpectation {
+  readonly id: PageId;
+  readonly fileId: number;
+}
+
+/**
+ * Looks at a page as it came from the disk, `page.length` bytes of it.
+ *
+ * @returns What is wrong, or `undefined`.
+ */
+export function findPageFault(page: Uint8Array, expected: PageExpectation): PageFault | undefined {
+  if (page.length < PAGE_BYTES) {
+    return { reason: "short", expected: PAGE_BYTES, found: page.length };
+  }
+  const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
+  const checksum = crc32(page.subarray(4, PAGE_BYTES));
+  if (view.getUint32(0, true) !== checksum) {
+    return { reason: "checksum", expected: view.getUint32(0, true), found: checksum };
+  }
+  return findOwnerFault(view, expected);
+}
+
+/** What is wrong with a page whose checksum is right. */
+export function findOwnerFault(page: DataView, expected: PageExpectation): PageFault | undefined {
+  const type = page.getUint8(PAGE_TYPE_OFFSET);
+  if (type === 0 || type > PAGE_OVERFLOW) return { reason: "type", expected: 0, found: type };
+  const id = page.getUint32(PAGE_ID_OFFSET, true);
+  if (id !== expected.id) return { reason: "page-id", expected: expected.id, found: id };
+  const fileId = page.getUint32(PAGE_FILE_ID_OFFSET, true);
+  if (fileId !== expected.fileId) {
+    return { reason: "file-id", expected: expected.fileId, found: fileId };
+  }
+  return undefined;
+}

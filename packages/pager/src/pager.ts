@@ -1,0 +1,414 @@
+import { type Environment, KvsError, assert } from "@kvs/env";
+import { type PageFileHeader, HEADER_COPIES } from "./file-header.ts";
+import { FrameCache } from "./frame-cache.ts";
+import { FreeSpace } from "./free-space.ts";
+import { type LogGate } from "./log-gate.ts";
+import { PageFile, readFileHeader } from "./page-file.ts";
+import { PAGE_BYTES } from "./page-header.ts";
+import { NO_PAGE, type PageId, type PageLsn } from "./page-id.ts";
+import { PageLoader } from "./page-loader.ts";
+import { type Frame, PageMiss } from "./page-miss.ts";
+import { ABSENT } from "./page-table.ts";
+import { PageView } from "./page-view.ts";
+import { closed, corruptPage, writeFailed } from "./pager-error.ts";
+import { type Attempt, Room } from "./room.ts";
+import { type FlushOptions, WriteBack } from "./write-back.ts";
+
+/** A split changes four pages. */
+const FRAMES_MIN = 4;
+/** 16 GiB. */
+const FRAMES_MAX = 2 ** 22;
+/** A body that misses more pages than this is taken for one that makes no progress. */
+const MISSES_MAX = 2 ** 24;
+
+export interface PagerOptions {
+  /** The page file, which exists; see `createPageFile`. */
+  readonly path: string;
+  /**
+   * Memory for frames. Besides: one spare frame, 512 KiB of I/O buffers, some 50 bytes a frame, and
+   * 4 KiB for each 126 MiB of the file. Default: 64 MiB; at least four frames, at most 16 GiB.
+   */
+  readonly memoryBytes?: number;
+  readonly gate: LogGate;
+  /** The file's id, which every page names: a page of another file is never taken for one of this. */
+  readonly fileId: number;
+  /** The present life of the store, written into every page. */
+  readonly epoch: number;
+  /** Refuses changes. Default: false. */
+  readonly readOnly?: boolean;
+}
+
+/** Figures since the pager was opened. */
+export interface PagerStats {
+  readonly hits: number;
+  readonly misses: number;
+  readonly reads: number;
+  /** Write calls, and the pages in them. */
+  readonly writes: number;
+  readonly pagesWritten: number;
+  readonly evictions: number;
+  readonly dirtyFrames: number;
+  readonly freeFrames: number;
+}
+
+/**
+ * The pages of one file, cached in frames.
+ *
+ * Work on pages is synchronous. A body that needs what is not there is stopped by a `PageMiss`;
+ * `attempt` provides it and runs the body again. Between the first change to a page and the
+ * `dirtied` of the last there must be no miss and no await.
+ *
+ * What callers can rely on:
+ *
+ * 1. A page that was fetched stays where it is until the turn ends, or `attempt` or `attemptSync`
+ *    loads another for the body.
+ * 2. No page is on the disk before the log is durable up to its pageLsn.
+ * 3. Every page that comes from the disk is verified; a damaged one is an error, never an answer.
+ * 4. Memory stays within the budget, whatever the load.
+ *
+ * What is written is durable only after `datasync`. Nothing is written by `close`.
+ */
+export class Pager {
+  /** All page numbers that are free. */
+  readonly space: FreeSpace;
+  readonly #path: string;
+  readonly #isReadOnly: boolean;
+  readonly #cache: FrameCache;
+  readonly #file: PageFile;
+  readonly #room: Room;
+  readonly #writeBack: WriteBack;
+  readonly #loader: PageLoader;
+  readonly #miss = new PageMiss();
+  readonly #view = new PageView();
+  #hits = 0;
+  #misses = 0;
+  #isClosed = false;
+
+  private constructor(environment: Environment, options: PagerOptions, file: PageFile) {
+    const { path, gate, fileId, epoch, memoryBytes = 2 ** 26 } = options;
+    const frames = Math.floor(memoryBytes / PAGE_BYTES);
+    const cache = new FrameCache(Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX));
+    const room = new Room(environment, cache);
+    const owner = { fileId, epoch };
+    this.#path = path;
+    this.#isReadOnly = options.readOnly ?? false;
+    this.#cache = cache;
+    this.#file = file;
+    this.#room = room;
+    this.#writeBack = new WriteBack(environment, {
+      path,
+      cache,
+      file,
+      gate,
+      owner,
+      isPressed: () => room.isWaitedFor,
+      onSettled: (error) => (error === undefined ? room.serve() : room.fail(error)),
+    });
+    room.connect(this.#writeBack);
+    const ignoresChecksum = environment.hooks.hasMutant("pager.ignore-checksum");
+    const writeBack = this.#writeBack;
+    this.#loader = new PageLoader({ path, fileId, cache, file, room, writeBack, ignoresChecksum });
+    this.space = new FreeSpace({
+      pageCount: () => file.pageCount,
+      needPages: (pages) => this.#throwMiss(NO_PAGE, 0, pages),
+      lookAt: (id, look) => this.attempt(() => this.#lookAt(id, look)),
+      corrupt: (id, fault) => corruptPage(path, id, id * PAGE_BYTES, fault),
+    });
+  }
+
+  /**
+   * Opens a page file.
+   *
+   * @throws {KvsError} `DISK_NOT_FOUND`, `PAGER_NO_HEADER`, `PAGER_UNKNOWN_VERSION`;
+   *   `PAGER_CORRUPT_PAGE` if its header names another file id.
+   */
+  static async open(environment: Environment, options: PagerOptions): Promise<Pager> {
+    const { path, fileId, readOnly = false } = options;
+    const file = await PageFile.open(environment, path, readOnly);
+    if (file.header.fileId === fileId) return new Pager(environment, options, file);
+    await file.file.close();
+    const fault = { reason: "file-id", expected: fileId, found: file.header.fileId } as const;
+    throw corruptPage(path, 0, 0, fault);
+  }
+
+  /**
+   * Reads the header of a page file that nobody has open for writing.
+   *
+   * @returns `undefined` if there is no such file.
+   * @throws {KvsError} `PAGER_NO_HEADER`, `PAGER_UNKNOWN_VERSION`, `DISK_IO`.
+   */
+  static readHeader(environment: Environment, path: string): Promise<PageFileHeader | undefined> {
+    return readFileHeader(environment, path);
+  }
+
+  /** Frames within the budget. */
+  get frameCount(): number {
+    return this.#cache.frameCount;
+  }
+
+  /** Length of the file in pages. */
+  get pageCount(): number {
+    return this.#file.pageCount;
+  }
+
+  /** The header as it was read, or written last. */
+  get header(): PageFileHeader {
+    return this.#file.header;
+  }
+
+  /** What the pager was poisoned with. */
+  get error(): KvsError | undefined {
+    return this.#writeBack.error;
+  }
+
+  /**
+   * Points `view` at a resident page and marks it used.
+   *
+   * @returns Its frame, for `point`, `dirtied` and `pageLsnOf` within this turn.
+   * @throws {PageMiss} with its id, if it is not resident.
+   */
+  fetch(id: PageId, view: PageView): Frame {
+    const frame = this.#cache.fetch(id, view);
+    if (frame === ABSENT) this.#throwMiss(id, 0, 0);
+    this.#hits++;
+    return frame;
+  }
+
+  /** Points `view` at the page in this frame. */
+  point(frame: Frame, view: PageView): void {
+    this.#cache.memory.point(frame, view);
+  }
+
+  /**
+   * Runs a body that only reads, blocking the process for pages that are not resident.
+   *
+   * It needs no frame that is busy: if all are, pages pass through one spare frame, one at a time.
+   * So a body must go on from where it was when it is run again, or need one page at once at most.
+   *
+   * @throws What the body throws; {KvsError} `PAGER_CORRUPT_PAGE`, `DISK_IO`, `PAGER_CLOSED`.
+   */
+  attemptSync<T>(body: () => T): T {
+    if (this.#isClosed) throw closed(this.#path);
+    try {
+      for (let misses = 0; ; misses++) {
+        try {
+          return body();
+        } catch (error) {
+          if (error !== this.#miss) throw error;
+        }
+        assert(this.#miss.pageId !== NO_PAGE, "a body that only reads needs pages, nothing else");
+        assert(misses < MISSES_MAX, "a body makes progress with one page at a time");
+        this.#cache.endPeriod();
+        this.#loader.loadSync(this.#miss.pageId);
+      }
+    } finally {
+      this.#cache.clearSpare();
+    }
+  }
+
+  /**
+   * Runs a body, and runs it again from its start after each miss, with what was missing at hand.
+   * It may read and change pages; each run is one turn.
+   *
+   * The last three pages loaded for it stay for its next run. With four frames, a body can need
+   * three pages and one new frame, or two and two; attempts that began earlier go first.
+   *
+   * @returns What the body returns.
+   * @throws What the body throws; {KvsError} of loading (`PAGER_CORRUPT_PAGE`, `DISK_IO`), of making
+   *   room (`DISK_FULL` or another retryable error, `PAGER_WRITE_FAILED`), of growing (`DISK_FULL`,
+   *   `PAGER_FILE_FULL`); `PAGER_CLOSED`.
+   */
+  async attempt<T>(body: () => T): Promise<T> {
+    let attempt: Attempt | undefined;
+    try {
+      for (let misses = 0; ; misses++) {
+        if (this.#isClosed) throw closed(this.#path);
+        if (attempt !== undefined) this.#room.returnSetAside(attempt); // and use it in this turn
+        try {
+          return body();
+        } catch (error) {
+          if (error !== this.#miss) throw error;
+        }
+        assert(misses < MISSES_MAX, "a body makes progress from run to run");
+        attempt ??= this.#room.begin();
+        await this.#provide(attempt);
+      }
+    } finally {
+      if (attempt !== undefined) this.#room.end(attempt);
+    }
+  }
+
+  /**
+   * Makes sure that `create` finds `count` frames in this turn, and that not too many are dirty.
+   * Call it before every mutation, with 0 if it creates nothing: this is where writers wait for the
+   * disk. A later call in the same turn counts anew: pass the sum.
+   *
+   * @throws {PageMiss} with `frames`. {KvsError} what the pager was poisoned with.
+   */
+  requireFrames(count: number): void {
+    assert(count <= this.frameCount, "no mutation creates more pages than there are frames");
+    if (this.#writeBack.error !== undefined) throw this.#writeBack.error;
+    if (!this.#room.hasRoom(count)) this.#throwMiss(NO_PAGE, count, 0);
+  }
+
+  /**
+   * Gives a page whose content on disk does not matter a frame full of zeros, required before. Make
+   * it a page, and call `dirtied`, in the same turn.
+   *
+   * @param id Below `pageCount`.
+   */
+  create(id: PageId, view: PageView): Frame {
+    assert(!this.#isReadOnly, "a pager that only reads creates no page");
+    assert(id >= HEADER_COPIES && id < this.pageCount, "the file was made long enough before");
+    this.drop(id);
+    const frame = this.#cache.take();
+    assert(frame !== ABSENT, "frames are required before pages are created");
+    this.#cache.clear(frame);
+    this.#cache.install(id, frame);
+    this.#cache.memory.point(frame, view);
+    return frame;
+  }
+
+  /** Says that the page in this frame was changed by the log record that ends at `lsn`. */
+  dirtied(frame: Frame, lsn: PageLsn): void {
+    assert(!this.#isReadOnly, "a pager that only reads changes no page");
+    const wasClean = this.#cache.dirtied(frame, lsn);
+    if (wasClean && this.#writeBack.isOverdue) this.#writeBack.schedule();
+  }
+
+  /** Forgets a page that is free now: what it held is never written. Resident or not. */
+  drop(id: PageId): void {
+    this.#loader.supersede(id);
+    const frame = this.#cache.frameOf(id);
+    if (frame === ABSENT) return;
+    this.#writeBack.forget(id);
+    this.#cache.drop(frame);
+    if (this.#room.isWaitedFor) this.#writeBack.schedule();
+  }
+
+  /** The LSN of the last change to the page in this frame. */
+  pageLsnOf(frame: Frame): PageLsn {
+    return this.#cache.pageLsnOf(frame);
+  }
+
+  /**
+   * Makes the file longer by at least `pages` pages, durably.
+   *
+   * @throws {KvsError} `DISK_FULL`: nothing happened, repeat when there is space.
+   *   `PAGER_FILE_FULL`; `PAGER_WRITE_FAILED`.
+   */
+  async grow(pages: number): Promise<void> {
+    assert(!this.#isReadOnly, "a pager that only reads does not grow its file");
+    if (this.error !== undefined) throw this.error;
+    try {
+      await this.#poisoning(() => this.#file.grow(pages));
+      this.space.noteGrowth(true);
+    } catch (error) {
+      this.space.noteGrowth(false);
+      throw error;
+    }
+  }
+
+  /**
+   * Writes every page whose first change since it was clean ends at or before `lsn`. Pages changed
+   * later may be written as well. Nothing is durable before `datasync`.
+   *
+   * @throws {KvsError} `DISK_FULL` or another retryable error: call again. `PAGER_WRITE_FAILED`.
+   */
+  flushBefore(lsn: PageLsn, options?: FlushOptions): Promise<void> {
+    return this.#writeBack.flushBefore(lsn, options);
+  }
+
+  /**
+   * Makes every page durable whose write was answered before this call.
+   *
+   * @throws {KvsError} `PAGER_WRITE_FAILED`: the pager is poisoned.
+   */
+  async datasync(): Promise<void> {
+    if (this.error !== undefined) throw this.error;
+    await this.#poisoning(async () => {
+      try {
+        await this.#file.file.datasync();
+      } catch (error) {
+        throw error instanceof KvsError ? writeFailed(this.#path, error) : error;
+      }
+    });
+  }
+
+  /**
+   * Writes the header with the next sequence number and waits until it is durable. One call at a
+   * time.
+   *
+   * @throws {KvsError} `DISK_FULL`: the header before still holds. `PAGER_WRITE_FAILED`.
+   */
+  async writeHeader(header: Omit<PageFileHeader, "sequence">): Promise<void> {
+    if (this.error !== undefined) throw this.error;
+    await this.#poisoning(() => this.#file.writeHeader(header));
+  }
+
+  /** Stops all writing for good. Whoever waits for a write, or for a frame, gets the error. */
+  poison(error: KvsError): void {
+    this.#writeBack.poison(error);
+  }
+
+  stats(): PagerStats {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      reads: this.#loader.reads,
+      writes: this.#writeBack.writes,
+      pagesWritten: this.#writeBack.pagesWritten,
+      evictions: this.#cache.evictions,
+      dirtyFrames: this.#cache.dirtyCount,
+      freeFrames: this.#cache.freeCount,
+    };
+  }
+
+  /** Waits for reads and writes under way, and closes the file. Writes nothing. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const error = closed(this.#path);
+    this.#writeBack.poison(error);
+    this.#room.close(error);
+    await this.#loader.idle();
+    await this.#writeBack.idle();
+    await this.#file.file.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #lookAt(id: PageId, look: (view: PageView) => void): void {
+    this.fetch(id, this.#view);
+    look(this.#view);
+  }
+
+  /** Provides what the last miss asked for. */
+  async #provide(attempt: Attempt): Promise<void> {
+    const { pageId, frames, pages } = this.#miss;
+    this.#cache.endPeriod();
+    if (pageId !== NO_PAGE) await this.#loader.load(attempt, pageId);
+    else if (pages > 0) await this.grow(pages);
+    else await this.#room.take(attempt, frames, true);
+  }
+
+  #throwMiss(pageId: PageId, frames: number, pages: number): never {
+    const miss = this.#miss;
+    miss.pageId = pageId;
+    miss.frames = frames;
+    miss.pages = pages;
+    this.#misses++;
+    throw miss;
+  }
+
+  async #poisoning(body: () => Promise<void>): Promise<void> {
+    try {
+      await body();
+    } catch (error) {
+      if (error instanceof KvsError && error.code === "PAGER_WRITE_FAILED") this.poison(error);
+      throw error;
+    }
+  }
+}
