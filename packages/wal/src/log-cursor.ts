@@ -25,6 +25,7 @@ import {
   FRAGMENT_HEADER_BYTES,
   type FragmentHeader,
   LAST_FRAGMENT,
+  emptyHeader,
   fragmentChecksum,
   readFragmentHeader,
   storedChecksum,
@@ -50,10 +51,14 @@ export interface SegmentSource {
 }
 
 /** One fragment that belongs to the log. */
-export interface Fragment extends FragmentHeader {
+export interface Fragment {
   readonly type: "fragment";
   readonly start: number;
   readonly lsn: number;
+  readonly kind: number;
+  readonly flags: number;
+  readonly epoch: number;
+  readonly syncedDistance: number;
   /** A view into the cursor's chunk. */
   readonly payload: Uint8Array;
 }
@@ -94,6 +99,11 @@ export interface CursorOptions {
   /** Bytes read at once, at least. Default: `CHUNK_BYTES`. */
   readonly chunkBytes?: number;
   /**
+   * Where the durable log ends now: what lies behind it may change, and is not kept from one read
+   * for later. Default: nothing changes.
+   */
+  readonly limit?: () => number;
+  /**
    * The walk begins at a segment's first fragment, which may continue a record whose beginning was
    * dropped: such fragments are taken for a record that nobody wants.
    */
@@ -113,6 +123,7 @@ export class LogCursor {
   readonly #geometry: Geometry;
   readonly #ignoreEpoch: boolean;
   readonly #chunkBytes: number;
+  readonly #limit: () => number;
   #mayBeginInside: boolean;
   #chunk: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#chunk.buffer);
@@ -126,6 +137,8 @@ export class LogCursor {
   /** `previousLsn` that the next fragment must carry; `undefined` before the first header. */
   #previous: number | undefined;
   #open: OpenRecord | undefined;
+  /** The header being looked at. */
+  readonly #header: FragmentHeader = emptyHeader();
   #position: number;
   #recordLsn: number;
   #epoch = 1;
@@ -135,6 +148,7 @@ export class LogCursor {
     this.#geometry = options.source.geometry;
     this.#ignoreEpoch = options.ignoreEpoch ?? false;
     this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
+    this.#limit = options.limit ?? (() => Number.POSITIVE_INFINITY);
     this.#mayBeginInside = options.mayBeginInside ?? false;
     this.#position = options.from;
     this.#recordLsn = options.from;
@@ -181,9 +195,9 @@ export class LogCursor {
     }
     const rest = base + this.#geometry.segmentBytes - start;
     if (!this.#has(start, FRAGMENT_HEADER_BYTES)) return this.#want(start, FRAGMENT_HEADER_BYTES);
-    const header = readFragmentHeader(this.#view, start - this.#chunkStart, rest);
-    if (typeof header === "string")
-      return { type: "rejection", position: start, base, reason: header };
+    const header = this.#header;
+    const fault = readFragmentHeader(this.#view, start - this.#chunkStart, rest, header);
+    if (fault !== undefined) return { type: "rejection", position: start, base, reason: fault };
     const rejection = this.#check(header, start, base);
     if (rejection !== undefined) return rejection;
     const total = FRAGMENT_HEADER_BYTES + header.length;
@@ -202,10 +216,11 @@ export class LogCursor {
       this.#view = new DataView(this.#chunk.buffer);
     }
     const target = this.#chunk.subarray(0, bytes);
+    const limit = this.#limit();
     const count = await this.#source.read(base, target, start - base);
     // What a short or missing file does not hold reads as zeros, which are no fragment.
     if (count < bytes) target.fill(0, count);
-    this.#chunkEnd = start + bytes;
+    this.#chunkEnd = Math.max(start + this.#wanted, Math.min(start + bytes, limit));
   }
 
   #has(start: number, bytes: number): boolean {
@@ -283,7 +298,8 @@ export class LogCursor {
     } else if (open === undefined) {
       this.#open = { start, kind: header.kind, epoch: header.epoch, bytes: header.length };
     } else open.bytes += header.length;
+    const { kind, flags, epoch, syncedDistance } = header;
     const payload = this.#chunk.subarray(from, from + header.length);
-    return { ...header, type: "fragment", start, lsn, payload };
+    return { type: "fragment", start, lsn, kind, flags, epoch, syncedDistance, payload };
   }
 }

@@ -68,33 +68,46 @@ export function sealFragment(
   view.setUint32(offset, crc32(target.subarray(offset + 4, end), header.seed), true);
 }
 
+/** Why bytes are no header of a fragment. */
+export type HeaderFault = "zeros" | "header" | "length";
+
 /**
- * Reads the header at `offset`, without checking its checksum.
+ * Reads the header at `offset` into `target`, without checking its checksum.
  *
- * @returns What makes it none, in words for an error, or the header. A false length is at most
- *   what the rest of the segment holds.
  * @param rest Bytes from `offset` to the end of the segment.
+ * @returns What makes it none, or `undefined`. A length is then at most what the rest holds.
  */
 export function readFragmentHeader(
   view: DataView,
   offset: number,
   rest: number,
-): FragmentHeader | "zeros" | "header" | "length" {
+  target: FragmentHeader,
+): HeaderFault | undefined {
   const length = view.getUint32(offset + 4, true);
   const epoch = view.getUint32(offset + 8, true);
-  const kind = view.getUint8(offset + 12);
-  const flags = view.getUint8(offset + 13);
+  const word = view.getUint32(offset + 12, true); // kind, flags, reserved
+  const kind = word & 0xff;
+  const flags = word >>> 8;
   const previousLsn = getUint64(view, offset + 16);
-  const reserved = view.getUint16(offset + 14, true) | view.getUint32(offset + 28, true);
   if (kind === 0 && length === 0 && epoch === 0) return "zeros";
-  if (kind === 0 || epoch === 0 || flags > WHOLE_RECORD || reserved !== 0) return "header";
-  if (previousLsn === undefined) return "header";
+  if (kind === 0 || epoch === 0 || flags > WHOLE_RECORD) return "header";
+  if (previousLsn === undefined || view.getUint32(offset + 28, true) !== 0) return "header";
   if (length > rest - FRAGMENT_HEADER_BYTES) return "length";
   // A record goes on in the next segment only because this one was full.
   const isFull = length === rest - FRAGMENT_HEADER_BYTES;
   if ((flags & LAST_FRAGMENT) === 0 && !isFull) return "length";
-  const syncedDistance = view.getUint32(offset + 24, true);
-  return { length, epoch, kind, flags, previousLsn, syncedDistance };
+  target.length = length;
+  target.epoch = epoch;
+  target.kind = kind;
+  target.flags = flags;
+  target.previousLsn = previousLsn;
+  target.syncedDistance = view.getUint32(offset + 24, true);
+  return undefined;
+}
+
+/** A header to read into. */
+export function emptyHeader(): FragmentHeader {
+  return { length: 0, epoch: 0, kind: 0, flags: 0, previousLsn: 0, syncedDistance: 0 };
 }
 
 /** The checksum that the header at `offset` carries. */

@@ -1,6 +1,18 @@
 import { KvsError, type ErrorDetails, isKvsError } from "@kvs/env";
 
-/** Codes of the log. Only `WAL_DISK_FULL` is retryable. */
+/**
+ * Codes of the log.
+ *
+ * - `WAL_CLOSED`: the log was closed before the call.
+ * - `WAL_DAMAGED`: bytes of the log that had been durable are not what was written, or missing; nothing was cut. Restore them from a replica or a backup.
+ * - `WAL_DISCARDED`: the record waited for was cut off by `truncateAfter`.
+ * - `WAL_DISK_FULL` (retryable): there is no space for the next segment; what was appended stays buffered. Free some and sync again, or cut it off.
+ * - `WAL_POSITIONS_USED_UP`: the positions of this log have come to 2^53; begin a new one.
+ * - `WAL_RECORD_TOO_LARGE`: a record is longer than `maxRecordBytes`.
+ * - `WAL_SYNC_FAILED`: the log could not be made durable and accepts nothing more. End the process, check the disk, open it again.
+ * - `WAL_TRUNCATED`: the records asked for were dropped by `truncateBefore`.
+ * - `WAL_UNSUPPORTED`: a newer program wrote the log.
+ */
 export type WalErrorCode =
   | "WAL_CLOSED"
   | "WAL_RECORD_TOO_LARGE"

@@ -1,4 +1,4 @@
-import { AssertionFailure, assert } from "@kvs/env";
+import { assert } from "@kvs/env";
 
 import { type Group } from "./append-buffer.ts";
 import { type Geometry } from "./geometry.ts";
@@ -8,6 +8,7 @@ import {
   FIRST_FRAGMENT,
   FRAGMENT_HEADER_BYTES,
   LAST_FRAGMENT,
+  emptyHeader,
   readFragmentHeader,
 } from "./record-format.ts";
 import { damagedAt } from "./tail-repair.ts";
@@ -23,7 +24,7 @@ export interface WalRecord {
 }
 
 export interface ReaderOptions extends CursorOptions {
-  /** Where the durable log ends now; a reader goes on when it has moved. */
+  /** Where the durable log ends now: there the reader ends, and goes on when it has moved. */
   readonly limit: () => number;
 }
 
@@ -130,14 +131,15 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
 export function readBuffered(group: Group, start: number, geometry: Geometry): WalRecord {
   const view = new DataView(group.bytes.buffer, group.bytes.byteOffset, group.bytes.length);
   const parts: Uint8Array[] = [];
+  const header = emptyHeader();
   let lsn = start;
   for (;;) {
     const position = geometry.startAfter(lsn);
     const offset = position - group.imageStart;
     const rest = geometry.baseOf(position) + geometry.segmentBytes - position;
     assert(offset >= 0 && offset + FRAGMENT_HEADER_BYTES <= group.imageBytes, "a record is there");
-    const header = readFragmentHeader(view, offset, rest);
-    if (typeof header === "string") throw new AssertionFailure("a record begins at this position");
+    const fault = readFragmentHeader(view, offset, rest, header);
+    assert(fault === undefined, "a record begins at this position");
     const isFirst = (header.flags & FIRST_FRAGMENT) !== 0;
     assert(isFirst === (parts.length === 0), "a record begins at this position");
     const from = offset + FRAGMENT_HEADER_BYTES;
