@@ -38,7 +38,7 @@ export interface SeedResult {
   readonly probes: Counts;
   /** Rare branches that were taken, by site; 0 for a site that was asked and stayed off. */
   readonly buggifySites: Counts;
-  /** Folds every event of the run: two runs of one seed have the same. */
+  /** Folds every event of the run: two runs of one seed have the same 16 hexadecimal digits. */
   readonly hash: string;
   /** Lines of JSON without line ends, if they were wanted. */
   readonly history?: readonly string[];

@@ -111,7 +111,7 @@ class SeedRunner {
 }
 
 /** The command that runs one seed again, with what matters for its outcome. */
-export function replayCommand(request: SimRequest, seed: number): string {
+function replayCommand(request: SimRequest, seed: number): string {
   const mutant = request.mutant === undefined ? "" : ` --mutant ${request.mutant}`;
   const twice = request.isTwice ? " --twice" : "";
   return `pnpm sim --scenario ${request.scenario.name} --seed ${seed}${mutant}${twice}`;
@@ -134,7 +134,7 @@ function brokenResult(error: unknown): SeedResult {
     faults: nothing,
     probes: nothing,
     buggifySites: nothing,
-    hash: "none",
+    hash: "0".repeat(16),
   };
 }
 
@@ -155,7 +155,7 @@ function textOf(summary: Summary): string {
   const lines = [
     `${seeds} ${plural("seed", seeds)}, ${violations} ${plural("violation", violations)}, ` +
       `${operations} operations in ${simulatedSeconds} simulated seconds`,
-    ...(hash === undefined ? [] : [`trace hash ${hash}`]),
+    `trace hash ${hash}`,
     ...countsText("faults", summary.faults),
     ...countsText("probes", summary.probes),
     ...countsText("rare branches", summary.buggifySites),

@@ -14,8 +14,8 @@ export interface Summary {
   readonly buggifySites: Readonly<Record<string, number>>;
   /** The first hundred seeds that failed. */
   readonly failedSeeds: readonly number[];
-  /** The trace hash, if exactly one seed ran. */
-  readonly hash?: string;
+  /** The trace hashes of all seeds, folded into one, whatever their order. */
+  readonly hash: string;
 }
 
 /** Adds up the results of many seeds. */
@@ -28,7 +28,7 @@ export class Tally {
   #violations = 0;
   #simulatedSeconds = 0;
   #operations = 0;
-  #hash: string | undefined;
+  #hash = 0n;
 
   /** @param faultKinds Kinds that are reported even if they never came. */
   constructor(faultKinds: readonly string[]) {
@@ -44,7 +44,7 @@ export class Tally {
     this.#violations += result.violations.length;
     this.#simulatedSeconds += result.simulatedSeconds;
     this.#operations += result.operations;
-    this.#hash = result.hash;
+    this.#hash ^= BigInt(`0x${result.hash}`);
     addCounts(this.#faults, result.faults);
     addCounts(this.#probes, result.probes);
     addCounts(this.#buggifySites, result.buggifySites);
@@ -57,7 +57,7 @@ export class Tally {
     this.#violations += summary.violations;
     this.#simulatedSeconds += summary.simulatedSeconds;
     this.#operations += summary.operations;
-    this.#hash = summary.hash;
+    this.#hash ^= BigInt(`0x${summary.hash}`);
     addCounts(this.#faults, new Map(Object.entries(summary.faults)));
     addCounts(this.#probes, new Map(Object.entries(summary.probes)));
     addCounts(this.#buggifySites, new Map(Object.entries(summary.buggifySites)));
@@ -74,7 +74,7 @@ export class Tally {
       probes: sortedRecord(this.#probes),
       buggifySites: sortedRecord(this.#buggifySites),
       failedSeeds: this.#failedSeeds.toSorted((left, right) => left - right),
-      ...(this.#seeds === 1 && this.#hash !== undefined ? { hash: this.#hash } : {}),
+      hash: this.#hash.toString(16).padStart(16, "0"),
     };
   }
 

@@ -12,7 +12,7 @@ export const demoScenario: Scenario = {
   run: async (seed, options) => {
     if (options.mutant === "demo.throws") throw new Error("the world ended");
     const isBroken = seed % 10 === 7 || options.mutant === "demo.broken";
-    const shaky = options.mutant === "demo.shaky" ? String(Math.random()) : "";
+    const shaky = options.mutant === "demo.shaky" ? Math.floor(Math.random() * 2 ** 40) : 0;
     const result: SeedResult = {
       violations: isBroken ? ["a record was lost"] : [],
       simulatedSeconds: 1.5,
@@ -20,7 +20,7 @@ export const demoScenario: Scenario = {
       faults: new Map([["net.cut", seed % 2]]),
       probes: new Map([["reached", 1]]),
       buggifySites: new Map([["site", 0]]),
-      hash: `hash-${seed}${shaky}`,
+      hash: (seed * 0x1_0001 + shaky).toString(16).padStart(16, "0"),
     };
     return {
       ...result,

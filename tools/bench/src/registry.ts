@@ -1,0 +1,6 @@
+import { type Suite } from "./suite.ts";
+import { nodeSuite } from "./suites/node.ts";
+import { simSuite } from "./suites/sim.ts";
+
+/** Every suite there is. A new one is a file in `suites` and a line here. */
+export const suites: readonly Suite[] = [simSuite, nodeSuite];

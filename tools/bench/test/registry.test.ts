@@ -1,0 +1,53 @@
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { bench } from "../src/bench.ts";
+import { suites } from "../src/registry.ts";
+import { rowIdsOf } from "../src/runner.ts";
+
+test("every row's id is suite.measure, with callers and peer where it has them", () => {
+  for (const { name, measures } of suites) {
+    const ids = rowIdsOf(measures);
+
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids)
+      expect(id).toMatch(new RegExp(`^${name}\\.[a-z0-9-]+(\\.\\d+)?(@[a-z-]+)?$`));
+  }
+});
+
+test("the rows that others ask for by name are there", () => {
+  const ids = suites.flatMap(({ measures }) => rowIdsOf(measures));
+
+  expect(ids).toEqual(
+    expect.arrayContaining([
+      "sim.events-per-s",
+      "node.echo-per-s.1",
+      "node.echo-per-s.64",
+      "node.echo-per-s.512",
+      "node.durable-write-per-s.1",
+      "node.durable-write-per-s.8",
+      "node.durable-write-per-s.64",
+      "node.aes-gcm-4k-per-s",
+      "node.zstd-4k-per-s",
+      "node.fast-4k-per-s",
+    ]),
+  );
+});
+
+test.each(suites.map(({ name }) => name))(
+  "suite %s runs from end to end",
+  async (name) => {
+    let output = "";
+    const exitCode = await bench([name, "--quick", "--peers", "none"], suites, {
+      folder: tmpdir(),
+      print: (text) => {
+        output += text;
+      },
+      warn: () => undefined,
+    });
+
+    const { measures } = suites.find((suite) => suite.name === name)!;
+    expect(exitCode).toBe(0);
+    for (const { id } of measures) expect(output).toContain(id);
+  },
+  60_000,
+);
