@@ -1,0 +1,188 @@
+import { ByteWriter } from "@kvs/codec";
+import {
+  INFO_OVERFLOW,
+  INFO_TOMBSTONE,
+  INLINE_CELL_BYTES_MAX,
+  LEAF_REST_OFFSET,
+  OverflowWriter,
+  Probe,
+  type RowValue,
+  writeOverflow,
+} from "@kvs/btree";
+import { type Wal } from "@kvs/wal";
+import { type BatchReader, MUTATION_DELETE } from "./batch-format.ts";
+import { NO_START, RECORD_COMMIT } from "./engine-record.ts";
+import { type Forest, type TreeHandle } from "./forest.ts";
+import { type MiniTransaction } from "./mini-transaction.ts";
+import { type MutationGuard } from "./mutation-guard.ts";
+import { type Timestamp } from "./timestamp.ts";
+
+/** A value of at most this many bytes is never worth pages of its own. */
+const ALWAYS_INLINE_BYTES = 16;
+/** Rows, and bytes of long values, after which a batch lets the event loop run: about 2 ms. */
+const SLICE_ROWS = 1000;
+const SLICE_BYTES: number = 4 << 20;
+
+/** What `run` came to. */
+export type ApplicationState = "done" | "slice-over";
+
+export interface ApplicationParts {
+  readonly forest: Forest;
+  readonly mini: MiniTransaction;
+  readonly wal: Wal;
+  readonly guard: MutationGuard;
+  /** No reader, now or later, reads below it. */
+  readonly horizon: () => Timestamp;
+  /** Sabotage: the commit record goes before the rows. */
+  readonly commitsFirst: boolean;
+}
+
+/**
+ * Applies one batch after another to the trees: every row a mini-transaction, the last record a
+ * COMMIT; or, for a batch of one row that needs nothing else, one record for all.
+ *
+ * `run` may be left by a page miss at any point between two mini-transactions, and goes on there
+ * when called again.
+ */
+export class BatchApplication {
+  readonly #parts: ApplicationParts;
+  readonly #probe = new Probe();
+  readonly #overflow: OverflowWriter;
+  readonly #descriptor = new ByteWriter();
+  readonly #commit = new ByteWriter();
+  readonly #value: { -readonly [Field in keyof RowValue]: RowValue[Field] } = {
+    flags: 0,
+    bytes: new Uint8Array(0),
+    from: 0,
+    to: 0,
+  };
+  #batch: BatchReader | undefined = undefined;
+  #timestamp: Timestamp = 0;
+  #tree: TreeHandle | undefined = undefined;
+  #phase: "next" | "value" | "row" = "next";
+  #hasCommitted = false;
+
+  constructor(parts: ApplicationParts) {
+    this.#parts = parts;
+    this.#overflow = new OverflowWriter(parts.mini);
+  }
+
+  /** Begins a batch. Its timestamp is newer than every one before. */
+  begin(batch: BatchReader, timestamp: Timestamp): void {
+    const { mini } = this.#parts;
+    this.#batch = batch;
+    this.#timestamp = timestamp;
+    this.#phase = "next";
+    this.#hasCommitted = false;
+    mini.beginBatch(timestamp);
+    if (this.#parts.commitsFirst && batch.remaining > 1) this.#appendCommit();
+  }
+
+  /** Whether the batch under way has left records in the log. */
+  get hasLogged(): boolean {
+    return this.#parts.mini.lastBatchStart !== NO_START || this.#hasCommitted;
+  }
+
+  /** Gives up a batch of which nothing is in the log. */
+  abandon(): void {
+    if (!this.#parts.guard.isPoisoned) this.#parts.mini.startAttempt();
+    this.#end();
+  }
+
+  /**
+   * Applies what is left of the batch, or a slice of it.
+   *
+   * @throws {PageMiss} between two mini-transactions; call again.
+   */
+  run(): ApplicationState {
+    const batch = this.#batch!;
+    const { mini, guard } = this.#parts;
+    return guard.run(() => {
+      let rows = 0;
+      let bytes = 0;
+      for (;;) {
+        if (this.#phase === "next") {
+          if (!batch.next()) break;
+          this.#beginRow(batch);
+          bytes += batch.valueTo - batch.valueFrom;
+        }
+        mini.startAttempt();
+        if (this.#step(batch)) rows++;
+        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return "slice-over";
+      }
+      if (!this.#hasCommitted) this.#appendCommit();
+      this.#end();
+      return "done";
+    });
+  }
+
+  #beginRow(batch: BatchReader): void {
+    const { forest, mini } = this.#parts;
+    const { owner } = mini;
+    this.#tree = forest.tree(batch.tree);
+    owner.tree = batch.tree;
+    owner.key = batch.bytes;
+    owner.keyFrom = batch.keyFrom;
+    owner.keyTo = batch.keyTo;
+    const key = batch.bytes.subarray(batch.keyFrom, batch.keyTo);
+    this.#probe.set(key, key.length, this.#timestamp);
+    const value = this.#value;
+    value.flags = batch.type === MUTATION_DELETE ? INFO_TOMBSTONE : 0;
+    value.bytes = batch.bytes;
+    value.from = batch.valueFrom;
+    value.to = batch.valueTo;
+    const isLong = isTooLong(key.length, value.to - value.from);
+    if (isLong) this.#overflow.begin(batch.bytes.subarray(value.from, value.to));
+    else this.#tree.writer.begin(this.#probe);
+    this.#phase = isLong ? "value" : "row";
+  }
+
+  /** One mini-transaction. Returns whether the row is complete. */
+  #step(batch: BatchReader): boolean {
+    const { mini, horizon } = this.#parts;
+    if (this.#phase === "value") {
+      if (this.#overflow.step()) this.#endValue();
+      return false;
+    }
+    const isOnly = batch.remaining === 0 && mini.lastBatchStart === NO_START;
+    mini.owner.isWhole = isOnly && !this.#hasCommitted;
+    if (!this.#tree!.writer.insert(this.#value, horizon())) return false;
+    if (mini.owner.isWhole) this.#hasCommitted = true;
+    this.#phase = "next";
+    return true;
+  }
+
+  /** The pages of a long value are written: the row holds their descriptor. */
+  #endValue(): void {
+    this.#descriptor.reset();
+    writeOverflow(this.#descriptor, this.#overflow.finish());
+    const value = this.#value;
+    value.flags = INFO_OVERFLOW;
+    value.bytes = this.#descriptor.toBytes();
+    value.from = 0;
+    value.to = value.bytes.length;
+    this.#tree!.writer.begin(this.#probe);
+    this.#phase = "row";
+  }
+
+  #appendCommit(): void {
+    const { wal, mini } = this.#parts;
+    this.#commit.reset();
+    this.#commit.u64(this.#timestamp);
+    this.#commit.u64(mini.lastBatchStart);
+    wal.append(RECORD_COMMIT, this.#commit.view());
+    this.#hasCommitted = true;
+  }
+
+  #end(): void {
+    this.#batch = undefined;
+    this.#tree = undefined;
+    this.#parts.mini.endBatch();
+  }
+}
+
+/** Whether a value gets pages of its own. */
+function isTooLong(keyBytes: number, valueBytes: number): boolean {
+  if (valueBytes <= ALWAYS_INLINE_BYTES) return false;
+  return LEAF_REST_OFFSET + keyBytes + valueBytes > INLINE_CELL_BYTES_MAX;
+}

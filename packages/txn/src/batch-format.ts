@@ -1,0 +1,178 @@
+import { ByteReader, type ByteWriter } from "@kvs/codec";
+import { txnError } from "./txn-error.ts";
+
+/**
+ * A batch as bytes: encoded once, where it is made, and read by whoever applies it.
+ *
+ *   batch      = count (varint) mutation*
+ *   mutation   = type (1) tree (varint) keyLength (varint) key [ valueLength (varint) value ]
+ *
+ * Types: 1 put (with a value), 2 delete (without). At most one mutation a key of a tree; the order
+ * is the caller's. Format: docs/formats/batch.md.
+ */
+export const MUTATION_PUT = 1;
+export const MUTATION_DELETE = 2;
+
+/** The longest key of a store, in bytes: 1 KB, and a prefix for layers above. */
+export const KEY_BYTES_MAX = 1056;
+/** The longest value. */
+export const VALUE_BYTES_MAX: number = 16 << 20;
+/** The longest batch, encoded. */
+export const BATCH_BYTES_MAX: number = 64 << 20;
+
+/** One change of one key. */
+export type Mutation =
+  | {
+      readonly type: "put";
+      /** Which tree; default: `MAIN_TREE`. */
+      readonly tree?: number;
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+    }
+  | { readonly type: "delete"; readonly tree?: number; readonly key: Uint8Array };
+
+/** The tree that a store has from the start. */
+export const MAIN_TREE = 2;
+
+/**
+ * Encodes mutations into `writer`, which is reset first. Of several mutations of one key the last
+ * one counts.
+ *
+ * @throws {KvsError} `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`.
+ */
+export function encodeBatch(writer: ByteWriter, mutations: readonly Mutation[]): void {
+  const chosen = mutations.length < 2 ? mutations : lastOfEachKey(mutations);
+  writer.reset();
+  writer.varint(chosen.length);
+  for (const mutation of chosen) {
+    checkSizes(mutation.key.length, mutation.type === "put" ? mutation.value.length : 0);
+    writer.u8(mutation.type === "put" ? MUTATION_PUT : MUTATION_DELETE);
+    writer.varint(mutation.tree ?? MAIN_TREE);
+    writer.varBytes(mutation.key);
+    if (mutation.type === "put") writer.varBytes(mutation.value);
+    if (writer.position > BATCH_BYTES_MAX) throw batchTooLarge();
+  }
+}
+
+/** Reads a batch, mutation by mutation, without copying. */
+export class BatchReader {
+  readonly #reader: ByteReader;
+  readonly bytes: Uint8Array;
+  /** Mutations not read yet. */
+  remaining = 0;
+  type = 0;
+  tree = 0;
+  /** The current key is bytes [keyFrom, keyTo). */
+  keyFrom = 0;
+  keyTo = 0;
+  /** The current value is bytes [valueFrom, valueTo); empty for a delete. */
+  valueFrom = 0;
+  valueTo = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.#reader = new ByteReader(bytes);
+    this.remaining = this.#reader.varint();
+  }
+
+  /** Where the next mutation begins. */
+  get position(): number {
+    return this.#reader.position;
+  }
+
+  /** Moves to the next mutation; false at the end. */
+  next(): boolean {
+    if (this.remaining === 0) return false;
+    const reader = this.#reader;
+    this.remaining--;
+    this.type = reader.u8();
+    this.tree = reader.varint();
+    const keyBytes = reader.varint();
+    this.keyFrom = reader.position;
+    this.keyTo = this.keyFrom + keyBytes;
+    reader.skip(keyBytes);
+    const valueBytes = this.type === MUTATION_PUT ? reader.varint() : 0;
+    this.valueFrom = reader.position;
+    this.valueTo = this.valueFrom + valueBytes;
+    reader.skip(valueBytes);
+    return true;
+  }
+}
+
+/**
+ * Checks bytes that claim to be a batch.
+ *
+ * @param isTree Whether there is a tree of this number to write to.
+ * @throws {KvsError} `TXN_DAMAGED_BATCH`, `TXN_BATCH_TOO_LARGE`, `TXN_KEY_TOO_LARGE`,
+ *   `TXN_VALUE_TOO_LARGE`, `TXN_UNKNOWN_TREE`.
+ */
+export function checkBatch(bytes: Uint8Array, isTree: (tree: number) => boolean): void {
+  if (bytes.length > BATCH_BYTES_MAX) throw batchTooLarge();
+  const reader = openBatch(bytes);
+  while (stepBatch(reader)) {
+    checkSizes(reader.keyTo - reader.keyFrom, reader.valueTo - reader.valueFrom);
+    if (!isTree(reader.tree)) {
+      throw txnError("TXN_UNKNOWN_TREE", `there is no tree ${reader.tree} to write to`);
+    }
+    const isKnown = reader.type === MUTATION_PUT || reader.type === MUTATION_DELETE;
+    if (!isKnown) throw damagedBatch(`mutation type ${reader.type}`);
+  }
+  if (reader.position !== bytes.length) throw damagedBatch("bytes behind its end");
+}
+
+function openBatch(bytes: Uint8Array): BatchReader {
+  try {
+    return new BatchReader(bytes);
+  } catch (error) {
+    throw damagedBatch("no count", error);
+  }
+}
+
+function stepBatch(reader: BatchReader): boolean {
+  try {
+    return reader.next();
+  } catch (error) {
+    throw damagedBatch("a mutation that does not end", error);
+  }
+}
+
+function damagedBatch(what: string, cause?: unknown): Error {
+  return txnError("TXN_DAMAGED_BATCH", `the batch is damaged: ${what}`, { cause });
+}
+
+function checkSizes(keyBytes: number, valueBytes: number): void {
+  if (keyBytes > KEY_BYTES_MAX) {
+    const message = `a key of ${keyBytes} bytes; the most is ${KEY_BYTES_MAX}`;
+    throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes: keyBytes } });
+  }
+  if (valueBytes > VALUE_BYTES_MAX) {
+    const message = `a value of ${valueBytes} bytes; the most is ${VALUE_BYTES_MAX}`;
+    throw txnError("TXN_VALUE_TOO_LARGE", message, { details: { bytes: valueBytes } });
+  }
+}
+
+/** The mutations without those that a later one of the same key makes void. */
+function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
+  const seen = new Set<string>();
+  const kept: Mutation[] = [];
+  for (let at = mutations.length - 1; at >= 0; at--) {
+    const mutation = mutations[at]!;
+    const name = `${mutation.tree ?? MAIN_TREE}/${latin1(mutation.key)}`;
+    if (seen.has(name)) continue;
+    seen.add(name);
+    kept.push(mutation);
+  }
+  return kept.toReversed();
+}
+
+/** The bytes as a string of as many characters: a key for a Set. */
+function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
+
+function batchTooLarge(): Error {
+  const message = `a batch of more than ${BATCH_BYTES_MAX} bytes; split it`;
+  return txnError("TXN_BATCH_TOO_LARGE", message);
+}

@@ -1,0 +1,189 @@
+import { type Clock, assert, yieldTurn } from "@kvs/env";
+import { PageMiss, type Pager } from "@kvs/pager";
+import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
+import { type BatchApplication } from "./batch-application.ts";
+import { BatchReader } from "./batch-format.ts";
+import { type MutationGuard } from "./mutation-guard.ts";
+import { type Publisher } from "./publisher.ts";
+import { type HybridClock, type Timestamp } from "./timestamp.ts";
+
+/** Log bytes asked for in advance beyond a batch's own: page images and splits along its way. */
+const LOG_RESERVE_BYTES: number = 64 << 10;
+
+export interface BatchQueueParts {
+  readonly clock: Clock;
+  readonly time: HybridClock;
+  readonly pager: Pager;
+  readonly wal: Wal;
+  readonly guard: MutationGuard;
+  readonly publisher: Publisher;
+  readonly application: BatchApplication;
+}
+
+/**
+ * Applies batches strictly one after the other, in the order of `submit`, and has them made durable
+ * together.
+ *
+ * A batch whose pages are resident is applied within `submit`, without waiting. One that misses a
+ * page holds up those behind it until it is applied; it does not hold up readers, nor the log.
+ * Other work that must not meet a half-applied batch takes its turn among them (`exclusive`).
+ */
+export class BatchQueue {
+  readonly #parts: BatchQueueParts;
+  readonly #waiting: (() => void)[] = [];
+  #isBusy = false;
+  #isSyncDue = false;
+  #closing: Error | undefined = undefined;
+
+  constructor(parts: BatchQueueParts) {
+    this.#parts = parts;
+    parts.wal.onDurable((lsn) => parts.publisher.advance(lsn));
+    parts.guard.onPoisoned(() => parts.publisher.fail(parts.guard.error("unknown")));
+  }
+
+  /**
+   * Applies an encoded batch, and resolves with its timestamp when it is durable and published.
+   *
+   * @param batch Must stay unchanged until then.
+   * @throws {KvsError} `TXN_POISONED` (outcome none: refused; unknown: the store failed while the
+   *   batch was under way); `TXN_CLOSED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome none);
+   *   errors of reading pages (outcome none).
+   */
+  submit(batch: Uint8Array): Promise<Timestamp> {
+    if (this.#isBusy || this.#mustWait(batch.length)) return this.#submitLater(batch);
+    return this.#submitNow(batch);
+  }
+
+  /** Runs `body` while no batch is being applied. */
+  async exclusive<T>(body: () => Promise<T>): Promise<T> {
+    await this.#acquire();
+    try {
+      return await body();
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Refuses new work with this error and waits until what was accepted is done. */
+  async close(error: Error): Promise<void> {
+    this.#closing ??= error;
+    await this.#acquire();
+    this.#release();
+  }
+
+  /** Has everything that was appended made durable, together with what this turn still appends. */
+  requestSync(): void {
+    if (this.#isSyncDue) return;
+    this.#isSyncDue = true;
+    this.#parts.clock.defer(() => {
+      this.#isSyncDue = false;
+      this.#parts.wal.sync().catch((error: unknown) => this.#parts.guard.poison(error));
+    });
+  }
+
+  /** Whether a batch of this size cannot be applied at once. */
+  #mustWait(batchBytes: number): boolean {
+    const { wal, guard } = this.#parts;
+    if (this.#closing !== undefined || guard.isPoisoned) return true;
+    if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
+    const space = wal.ensureSpace(reserveFor(batchBytes));
+    space?.catch(() => undefined); // whoever waits asks again, and is told
+    return space !== undefined;
+  }
+
+  #submitNow(batch: Uint8Array): Promise<Timestamp> {
+    const { application, time } = this.#parts;
+    const timestamp = time.next();
+    application.begin(new BatchReader(batch), timestamp);
+    try {
+      if (application.run() === "done") return this.#publish(timestamp);
+    } catch (error) {
+      if (!(error instanceof PageMiss)) return Promise.reject(this.#failure(error));
+    }
+    this.#isBusy = true;
+    return this.#finish(timestamp);
+  }
+
+  async #submitLater(batch: Uint8Array): Promise<Timestamp> {
+    await this.#acquire();
+    const { application, time } = this.#parts;
+    try {
+      await this.#makeRoom(batch.length);
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    const timestamp = time.next();
+    application.begin(new BatchReader(batch), timestamp);
+    return this.#finish(timestamp);
+  }
+
+  /** Applies the rest of the batch under way, and lets the next one in. */
+  async #finish(timestamp: Timestamp): Promise<Timestamp> {
+    let isPublished: Promise<Timestamp>;
+    try {
+      await this.#applyRest();
+      isPublished = this.#publish(timestamp);
+    } catch (error) {
+      throw this.#failure(error);
+    } finally {
+      this.#release();
+    }
+    return isPublished;
+  }
+
+  async #applyRest(): Promise<void> {
+    const { application, pager, clock, wal } = this.#parts;
+    while ((await pager.attempt(() => application.run())) === "slice-over") {
+      this.requestSync();
+      await yieldTurn(clock);
+      await wal.room();
+    }
+  }
+
+  async #publish(timestamp: Timestamp): Promise<Timestamp> {
+    const { publisher, wal } = this.#parts;
+    const isPublished = publisher.add(timestamp, wal.endLsn);
+    this.requestSync();
+    await isPublished;
+    return timestamp;
+  }
+
+  /** A batch that was begun in the log and cannot be completed leaves the store in doubt. */
+  #failure(error: unknown): unknown {
+    const { application, guard } = this.#parts;
+    if (application.hasLogged) guard.poison(error);
+    application.abandon();
+    return guard.isPoisoned ? guard.error("none") : error;
+  }
+
+  async #makeRoom(batchBytes: number): Promise<void> {
+    const { wal, guard } = this.#parts;
+    guard.requireSound();
+    if (this.#closing !== undefined) throw this.#closing;
+    await wal.room();
+    await wal.ensureSpace(reserveFor(batchBytes));
+    guard.requireSound();
+  }
+
+  async #acquire(): Promise<void> {
+    if (!this.#isBusy) {
+      this.#isBusy = true;
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  #release(): void {
+    assert(this.#isBusy, "only a turn that was taken ends");
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#isBusy = false;
+    else next(); // the turn passes on directly: nobody overtakes
+  }
+}
+
+function reserveFor(batchBytes: number): number {
+  return 2 * batchBytes + LOG_RESERVE_BYTES;
+}

@@ -1,0 +1,18 @@
+export {
+  BATCH_BYTES_MAX,
+  KEY_BYTES_MAX,
+  MAIN_TREE,
+  type Mutation,
+  VALUE_BYTES_MAX,
+  encodeBatch,
+} from "./batch-format.ts";
+export { type StoreFinding } from "./check.ts";
+export { type CommitPipe } from "./commit-pipe.ts";
+export { type VersionedValue } from "./row-reader.ts";
+export { type Entry, type ScanRange } from "./scan.ts";
+export { type Snapshot } from "./snapshots.ts";
+export { type ReadOptions, type ScanOptions, Store } from "./store.ts";
+export { type StoreOptions } from "./store-options.ts";
+export { type StoreStats } from "./store-stats.ts";
+export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
+export { type TxnErrorCode } from "./txn-error.ts";

@@ -1,0 +1,99 @@
+import { type Clock } from "@kvs/env";
+import { Probe } from "@kvs/btree";
+import { type Pager } from "@kvs/pager";
+import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
+import { type BatchQueue } from "./batch-queue.ts";
+import { type Forest } from "./forest.ts";
+import { type MiniTransaction } from "./mini-transaction.ts";
+import { type MutationGuard } from "./mutation-guard.ts";
+import { repeatUntilDone } from "./recovery.ts";
+import { type Timestamp } from "./timestamp.ts";
+
+/** Places remembered; beyond it the oldest are forgotten, and later writes nearby prune them. */
+const PLACES_MAX = 8192;
+/** Values from this length on may have pages of their own, which only a vacuum gives back. */
+const LONG_VALUE_BYTES = 512;
+/** Leaves looked at in one turn among the batches: about a millisecond. */
+const LEAVES_PER_TURN = 16;
+/** Pause before what nobody can need is looked for: readers and more deletes may be under way. */
+const DELAY_MS = 20;
+
+interface Place {
+  readonly tree: number;
+  readonly key: Uint8Array;
+  readonly timestamp: Timestamp;
+}
+
+export interface JanitorParts {
+  readonly clock: Clock;
+  readonly forest: Forest;
+  readonly pager: Pager;
+  readonly mini: MiniTransaction;
+  readonly guard: MutationGuard;
+  readonly queue: BatchQueue;
+  readonly horizon: () => Timestamp;
+}
+
+/**
+ * Gives back the space of deleted keys and replaced long values, soon after no reader can need them.
+ * (Short replaced values go when their leaf is written again; that costs nothing extra.)
+ *
+ * It only hurries: what it forgets or does not come to is pruned by later writes.
+ */
+export class Janitor {
+  readonly #parts: JanitorParts;
+  readonly #probe = new Probe();
+  #places: Place[] = [];
+  #isScheduled = false;
+  #isStopped = false;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: JanitorParts) {
+    this.#parts = parts;
+  }
+
+  /** Notes what a published batch may have left behind. */
+  note(batch: Uint8Array, timestamp: Timestamp): void {
+    const reader = new BatchReader(batch);
+    while (reader.next()) {
+      const isLong = reader.valueTo - reader.valueFrom >= LONG_VALUE_BYTES;
+      if (reader.type !== MUTATION_DELETE && !isLong) continue;
+      const key = batch.slice(reader.keyFrom, reader.keyTo);
+      this.#places.push({ tree: reader.tree, key, timestamp });
+    }
+    if (this.#places.length > PLACES_MAX) this.#places = this.#places.slice(-PLACES_MAX);
+    this.#schedule();
+  }
+
+  /** Begins no more work, and waits for what is under way. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isStopped || this.#places.length === 0) return;
+    this.#isScheduled = true;
+    this.#parts.clock.schedule(DELAY_MS, () => {
+      this.#isScheduled = false;
+      if (this.#isStopped || this.#parts.guard.isPoisoned) return;
+      this.#running = this.#parts.queue
+        .exclusive(() => this.#work())
+        .catch(() => undefined) // the place is forgotten: who reads there is told what is wrong
+        .finally(() => this.#schedule());
+    });
+  }
+
+  async #work(): Promise<void> {
+    const { forest, pager, mini, guard, horizon } = this.#parts;
+    for (let leaves = 0; leaves < LEAVES_PER_TURN && !this.#isStopped; leaves++) {
+      const place = this.#places[0];
+      const limit = horizon();
+      if (place === undefined || place.timestamp > limit) return;
+      this.#places.shift();
+      const { writer } = forest.tree(place.tree);
+      writer.begin(this.#probe.set(place.key, place.key.length, place.timestamp));
+      await repeatUntilDone(pager, mini, guard, () => writer.vacuum(limit));
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import { type Environment, type FileLock, KvsError, type Random } from "@kvs/env";
+import { PageEditor } from "@kvs/btree";
+import {
+  NO_PAGE,
+  type PageFileHeader,
+  PageView,
+  Pager,
+  createPageFile,
+  toPageLsn,
+} from "@kvs/pager";
+import { Wal } from "@kvs/wal";
+import { MAIN_TREE } from "./batch-format.ts";
+import { CATALOG_TREE, Forest, MAIN_TREE_NAME, type TreeEntry } from "./forest.ts";
+import { MiniTransaction } from "./mini-transaction.ts";
+import { MutationGuard } from "./mutation-guard.ts";
+import { type Analysis, analyzeAndRedo, undoLosers } from "./recovery.ts";
+import { type ResolvedStoreOptions } from "./store-options.ts";
+import { txnError } from "./txn-error.ts";
+
+/** The files below a store's directory. */
+export function storePaths(path: string): { lock: string; pages: string; log: string } {
+  return { lock: `${path}/lock`, pages: `${path}/pages.kvs`, log: `${path}/log` };
+}
+
+/** An engine that has recovered, before it takes writes. */
+export interface OpenedEngine {
+  readonly lock: FileLock;
+  readonly wal: Wal;
+  readonly pager: Pager;
+  readonly guard: MutationGuard;
+  readonly mini: MiniTransaction;
+  readonly forest: Forest;
+  readonly header: PageFileHeader;
+  readonly analysis: Analysis;
+  /** Whether the store is new: its trees are to be made. */
+  readonly isNew: boolean;
+}
+
+/**
+ * Opens log and page file, and recovers: analysis, redo, undo. What follows is a checkpoint.
+ *
+ * A new store is complete once its header names a catalog; a crash before that leaves a page file
+ * without one, and the next open starts over. So nothing can be lost: nothing was acknowledged.
+ *
+ * @throws {KvsError} `DISK_LOCKED`; `TXN_DAMAGED_STORE`; errors of the log, the pages and the disk.
+ */
+export async function openEngine(
+  environment: Environment,
+  options: ResolvedStoreOptions,
+): Promise<OpenedEngine> {
+  const { disk } = environment;
+  const paths = storePaths(options.path);
+  await disk.makeDirectory(options.path);
+  const lock = await disk.lock(paths.lock);
+  const closers: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    const found = await Pager.readHeader(environment, paths.pages);
+    const isNew = found === undefined || found.catalogRoot === NO_PAGE;
+    const header = isNew ? await createFiles(environment, options, found) : found;
+    const wal = await Wal.open(environment, {
+      path: paths.log,
+      segmentBytes: options.segmentBytes,
+      startPosition: options.startPosition,
+      ...(isNew ? {} : { readFrom: header.checkpointLsn }),
+    });
+    closers.push(() => wal.close());
+    return await openParts({ environment, options, lock, wal, isNew, closers }, header);
+  } catch (error) {
+    for (const close of closers.toReversed()) await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+interface Opening {
+  readonly environment: Environment;
+  readonly options: ResolvedStoreOptions;
+  readonly lock: FileLock;
+  readonly wal: Wal;
+  readonly isNew: boolean;
+  readonly closers: (() => Promise<void>)[];
+}
+
+async function openParts(opening: Opening, before: PageFileHeader): Promise<OpenedEngine> {
+  const { environment, options, lock, wal, isNew, closers } = opening;
+  const header = { ...before, epoch: before.epoch + 1 };
+  const guard = new MutationGuard();
+  const pager = await Pager.open(environment, {
+    path: storePaths(options.path).pages,
+    memoryBytes: options.memoryBytes,
+    fileId: header.fileId,
+    epoch: header.epoch,
+    gate: {
+      get durableLsn() {
+        return wal.durableLsn;
+      },
+      makeDurable: (lsn) => wal.sync(lsn),
+    },
+  });
+  closers.push(() => pager.close());
+  guard.onPoisoned((cause) => pager.poison(poisonOf(cause)));
+  const { hooks } = environment;
+  const skipsImages = hooks.hasMutant("txn.skip-page-images");
+  const mini = new MiniTransaction({ pager, wal, guard, skipsImages });
+  mini.checkpointLsn = header.checkpointLsn;
+  const analysis = isNew ? NOTHING : await analyzeAndRedo(environment, wal, pager, header);
+  await pager.space.load(analysis.regionCount);
+  const forest = newForest(environment, pager, mini);
+  if (!isNew) {
+    forest.add(CATALOG_TREE, header.catalogRoot);
+    await forest.load();
+    if (!hooks.hasMutant("txn.skip-undo")) {
+      await undoLosers({ environment, wal, pager, mini, guard, forest }, analysis.losers);
+    }
+  }
+  const opened = { lock, wal, pager, guard, mini, header, analysis, isNew };
+  return { ...opened, forest: isNew ? forest : await reload(environment, opened) };
+}
+
+const NOTHING: Analysis = {
+  losers: new Map(),
+  committedTs: 0,
+  newestTs: 0,
+  recordCount: 0,
+  redone: 0,
+  regionCount: 0,
+};
+
+/** The forest as undo left it: without trees whose making was taken back. */
+async function reload(
+  environment: Environment,
+  parts: { pager: Pager; mini: MiniTransaction; header: PageFileHeader },
+): Promise<Forest> {
+  const forest = newForest(environment, parts.pager, parts.mini);
+  forest.add(CATALOG_TREE, parts.header.catalogRoot);
+  await forest.load();
+  return forest;
+}
+
+function newForest(environment: Environment, pager: Pager, mini: MiniTransaction): Forest {
+  const prunesTombstonesEarly = environment.hooks.hasMutant("txn.prune-tombstone-early");
+  return new Forest({ pager, mini, prunesTombstonesEarly });
+}
+
+/** Makes an empty page file, after clearing what a creation that crashed left behind. */
+async function createFiles(
+  environment: Environment,
+  options: ResolvedStoreOptions,
+  found: PageFileHeader | undefined,
+): Promise<PageFileHeader> {
+  const { disk, random } = environment;
+  const { pages, log } = storePaths(options.path);
+  const leftovers = (await disk.stat(log)) === undefined ? [] : await disk.list(log);
+  if (found === undefined && leftovers.length > 0) {
+    throw txnError(
+      "TXN_DAMAGED_STORE",
+      `${pages} is missing, but there is a log beside it; restore the store from a copy`,
+      { details: { path: pages } },
+    );
+  }
+  // The log goes first: a log without a page file would look like a loss.
+  await disk.makeDirectory(log);
+  for (const name of leftovers) await disk.unlink(`${log}/${name}`);
+  await disk.syncDirectory(log);
+  if (found !== undefined) await disk.unlink(pages);
+  await disk.syncDirectory(parentOf(options.path));
+  const header = newHeader(random);
+  await createPageFile(environment, pages, header);
+  return header;
+}
+
+/** The header of a store that is not complete: it names no catalog. */
+function newHeader(random: Random): PageFileHeader {
+  return {
+    storeId: [random.nextUint32(), random.nextUint32()],
+    fileId: random.nextUint32(),
+    sequence: 0,
+    checkpointLsn: toPageLsn(0),
+    redoLsn: toPageLsn(0),
+    catalogRoot: NO_PAGE,
+    regionCount: 0,
+    epoch: 0,
+    publishedTimestamp: 0,
+    nextTreeId: MAIN_TREE,
+    isClean: false,
+  };
+}
+
+function parentOf(path: string): string {
+  const end = path.replace(/\/+$/, "").lastIndexOf("/");
+  return end < 0 ? "." : end === 0 ? "/" : path.slice(0, end);
+}
+
+function poisonOf(cause: unknown): KvsError {
+  if (cause instanceof KvsError) return cause;
+  return txnError("TXN_POISONED", "a change failed half way", { cause });
+}
+
+/**
+ * Makes the root page of a new tree, as a mini-transaction of its own or of a batch.
+ *
+ * @throws {PageMiss} before anything changed.
+ */
+export function makeRoot(
+  mini: MiniTransaction,
+  treeId: number,
+  isUndone: boolean,
+): TreeEntry["rootId"] {
+  const rootId = mini.allocate();
+  const view = new PageView();
+  mini.begin(isUndone ? "pages" : "none");
+  mini.create(rootId, view);
+  const shape = { id: rootId, level: 0, treeId, next: NO_PAGE, firstChild: NO_PAGE };
+  new PageEditor().format(view, shape, new Uint8Array(0));
+  mini.end();
+  return rootId;
+}
+
+/** The entry under which the catalog lists the tree that a store has from the start. */
+export function mainTreeEntry(rootId: TreeEntry["rootId"]): TreeEntry {
+  return { name: MAIN_TREE_NAME, treeId: MAIN_TREE, rootId };
+}

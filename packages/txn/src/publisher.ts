@@ -1,0 +1,63 @@
+import { type Timestamp } from "./timestamp.ts";
+
+/**
+ * Makes committed batches visible, in order, when their commit records are durable.
+ *
+ * `publishedTs` is the newest timestamp whose batch, and every one before it, is applied and
+ * durable: what readers read at. It only grows.
+ */
+export class Publisher {
+  #publishedTs: Timestamp;
+  readonly #timestamps: Timestamp[] = [];
+  readonly #lsns: number[] = [];
+  readonly #settlers: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  #head = 0;
+
+  constructor(publishedTs: Timestamp) {
+    this.#publishedTs = publishedTs;
+  }
+
+  get publishedTs(): Timestamp {
+    return this.#publishedTs;
+  }
+
+  /** Batches that are applied and not yet durable. */
+  get pendingCount(): number {
+    return this.#lsns.length - this.#head;
+  }
+
+  /** Resolves when the batch whose last record ends at `lsn` is published. */
+  add(timestamp: Timestamp, lsn: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#timestamps.push(timestamp);
+      this.#lsns.push(lsn);
+      this.#settlers.push({ resolve, reject });
+    });
+  }
+
+  /** Publishes every batch whose records end at or before `lsn`. */
+  advance(lsn: number): void {
+    let head = this.#head;
+    while (head < this.#lsns.length && this.#lsns[head]! <= lsn) head++;
+    if (head === this.#head) return;
+    this.#publishedTs = this.#timestamps[head - 1]!; // all become visible before any is answered
+    for (let at = this.#head; at < head; at++) this.#settlers[at]!.resolve();
+    this.#head = head;
+    this.#forgetPublished();
+  }
+
+  /** Rejects every batch that is not published: nobody can tell whether it will be. */
+  fail(error: unknown): void {
+    for (let at = this.#head; at < this.#settlers.length; at++) this.#settlers[at]!.reject(error);
+    this.#head = this.#settlers.length;
+    this.#forgetPublished();
+  }
+
+  #forgetPublished(): void {
+    if (this.#head < this.#lsns.length && this.#head < 4096) return;
+    this.#timestamps.splice(0, this.#head);
+    this.#lsns.splice(0, this.#head);
+    this.#settlers.splice(0, this.#head);
+    this.#head = 0;
+  }
+}

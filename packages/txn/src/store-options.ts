@@ -1,0 +1,42 @@
+import { assert } from "@kvs/env";
+
+/** Page cache unless told: half of what a node of 512 MB has for pages. */
+export const MEMORY_BYTES_DEFAULT: number = 128 << 20;
+/** Log after which a checkpoint begins by itself: recovery reads it in about two seconds. */
+export const CHECKPOINT_LOG_BYTES_DEFAULT: number = 256 << 20;
+/** Time after which a checkpoint begins by itself, if anything was written. */
+export const CHECKPOINT_INTERVAL_MS_DEFAULT = 60_000;
+
+export interface StoreOptions {
+  /** The store's directory; made if absent. */
+  readonly path: string;
+  /** Page cache: at least four pages of 4 KB. Default 128 MiB. */
+  readonly memoryBytes?: number;
+  /** Length of a log segment. Default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Log bytes after which a checkpoint begins. Default 256 MiB. */
+  readonly checkpointLogBytes?: number;
+  /** Milliseconds after which a checkpoint begins, if anything was written. Default 60,000. */
+  readonly checkpointIntervalMs?: number;
+  /** Where a new store's log and timestamps begin: for tests of large counters. Default 0. */
+  readonly startPosition?: number;
+  readonly startTimestamp?: number;
+}
+
+export type ResolvedStoreOptions = Required<StoreOptions>;
+
+/** Fills in the defaults and checks the ranges. */
+export function resolveStoreOptions(options: StoreOptions): ResolvedStoreOptions {
+  assert(options.path !== "", "a store has a directory of its own");
+  const resolved = {
+    memoryBytes: MEMORY_BYTES_DEFAULT,
+    segmentBytes: 64 << 20,
+    checkpointLogBytes: CHECKPOINT_LOG_BYTES_DEFAULT,
+    checkpointIntervalMs: CHECKPOINT_INTERVAL_MS_DEFAULT,
+    startPosition: 0,
+    startTimestamp: 0,
+    ...options,
+  };
+  assert(resolved.memoryBytes >= 4 * 4096, "a page cache holds at least four pages");
+  return resolved;
+}

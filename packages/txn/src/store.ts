@@ -1,0 +1,400 @@
+import { ByteWriter } from "@kvs/codec";
+import { type Environment, type FileLock, type Timer } from "@kvs/env";
+import { PageMiss, type Pager } from "@kvs/pager";
+import { type Wal } from "@kvs/wal";
+import { BatchApplication } from "./batch-application.ts";
+import {
+  KEY_BYTES_MAX,
+  MAIN_TREE,
+  type Mutation,
+  checkBatch,
+  encodeBatch,
+} from "./batch-format.ts";
+import { BatchQueue } from "./batch-queue.ts";
+import { type StoreFinding, checkStore } from "./check.ts";
+import { Checkpointer } from "./checkpoint.ts";
+import { type CommitPipe } from "./commit-pipe.ts";
+import { CATALOG_TREE, type Forest } from "./forest.ts";
+import { Janitor } from "./janitor.ts";
+import { type MutationGuard } from "./mutation-guard.ts";
+import { type OpenedEngine, openEngine } from "./open-store.ts";
+import { Publisher } from "./publisher.ts";
+import { RowReader, type VersionedValue } from "./row-reader.ts";
+import { type Entry, Scan, type ScanRange } from "./scan.ts";
+import { type Snapshot, SnapshotRegistry } from "./snapshots.ts";
+import { type StoreOptions, resolveStoreOptions } from "./store-options.ts";
+import { type StoreStats, collectStats } from "./store-stats.ts";
+import { HybridClock, type Timestamp } from "./timestamp.ts";
+import { TreeMaker } from "./tree-maker.ts";
+import { txnError } from "./txn-error.ts";
+
+/** Where to read. */
+export interface ReadOptions {
+  /** The number of the tree; default `MAIN_TREE`. */
+  readonly tree?: number;
+  /** As of when; default: the newest published batch. */
+  readonly snapshot?: Snapshot;
+}
+
+export interface ScanOptions extends ScanRange, ReadOptions {}
+
+/**
+ * A crash-safe, versioned store of byte keys: ordered trees over one page file, one log.
+ *
+ * 1. A batch is all or nothing, and durable when its promise resolves. Batches take effect in the
+ *    order of the calls.
+ * 2. A reader sees the batches that were published when it began, whole, and no others. It never
+ *    waits for writers, nor they for it. Who has seen a batch answered sees it in later reads.
+ * 3. A crash at any moment, recovery included, loses no answered batch and leaves none half done.
+ * 4. Anything that goes wrong in the middle of a change ends all writing (`TXN_POISONED`): close the
+ *    store and open it again.
+ *
+ * Keys have at most 1,056 bytes, values 16 MiB, batches 64 MiB.
+ *
+ * How it works: ARCHITECTURE.md; formats: docs/formats.
+ */
+export class Store implements CommitPipe, AsyncDisposable {
+  readonly #environment: Environment;
+  readonly #lock: FileLock;
+  readonly #wal: Wal;
+  readonly #pager: Pager;
+  readonly #guard: MutationGuard;
+  readonly #forest: Forest;
+  readonly #publisher: Publisher;
+  readonly #snapshots = new SnapshotRegistry();
+  readonly #queue: BatchQueue;
+  readonly #checkpointer: Checkpointer;
+  readonly #janitor: Janitor;
+  readonly #treeMaker: TreeMaker;
+  readonly #reader: RowReader;
+  readonly #encoder = new ByteWriter({ initialBytes: 4096 });
+  readonly #checkpointLogBytes: number;
+  readonly #checkpointIntervalMs: number;
+  #timer: Timer | undefined;
+  #isCheckpointing = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    environment: Environment,
+    engine: OpenedEngine,
+    options: ReturnType<typeof resolveStoreOptions>,
+  ) {
+    const { wal, pager, guard, mini, forest, header, analysis } = engine;
+    const { hooks, clock } = environment;
+    this.#environment = environment;
+    this.#lock = engine.lock;
+    this.#wal = wal;
+    this.#pager = pager;
+    this.#guard = guard;
+    this.#forest = forest;
+    this.#publisher = new Publisher(Math.max(analysis.committedTs, options.startTimestamp));
+    const newest = Math.max(analysis.newestTs, options.startTimestamp);
+    const time = new HybridClock(clock, newest);
+    const freesEarly = hooks.hasMutant("txn.free-before-commit");
+    const horizon = (): Timestamp => (freesEarly ? time.last : this.#horizon());
+    const commitsFirst = hooks.hasMutant("txn.commit-before-mini");
+    const publisher = this.#publisher;
+    const application = new BatchApplication({ forest, mini, wal, guard, horizon, commitsFirst });
+    this.#queue = new BatchQueue({ clock, time, pager, wal, guard, publisher, application });
+    this.#checkpointer = new Checkpointer({
+      environment,
+      pager,
+      wal,
+      guard,
+      mini,
+      publisher,
+      forest,
+      header,
+    });
+    const queue = this.#queue;
+    this.#janitor = new Janitor({ clock, forest, pager, mini, guard, queue, horizon });
+    this.#treeMaker = new TreeMaker({ forest, pager, mini, guard, wal, queue, time, publisher });
+    this.#reader = new RowReader(pager);
+    this.#checkpointLogBytes = options.checkpointLogBytes;
+    this.#checkpointIntervalMs = options.checkpointIntervalMs;
+  }
+
+  /**
+   * Opens a store, or makes an empty one; recovers it if it was not closed.
+   *
+   * @throws {KvsError} `DISK_LOCKED` if another process has it; `PAGER_UNKNOWN_VERSION`,
+   *   `WAL_UNSUPPORTED` if a newer program wrote it; `PAGER_NO_HEADER`, `PAGER_CORRUPT_PAGE`,
+   *   `WAL_DAMAGED`, `TXN_DAMAGED_LOG`, `TXN_DAMAGED_STORE`: restore it from a copy; errors of the
+   *   disk.
+   *
+   * Cost: reads the log since the latest checkpoint.
+   */
+  static async open(environment: Environment, options: StoreOptions): Promise<Store> {
+    const resolved = resolveStoreOptions(options);
+    const engine = await openEngine(environment, resolved);
+    const store = new Store(environment, engine, resolved);
+    try {
+      if (engine.isNew) await store.#treeMaker.makeFirst(store.#checkpointer);
+      await store.#checkpointer.run();
+    } catch (error) {
+      await store.#abandon();
+      throw error;
+    }
+    store.#scheduleCheckpoint();
+    return store;
+  }
+
+  /** The newest batch that readers see. */
+  get publishedTs(): Timestamp {
+    return this.#publisher.publishedTs;
+  }
+
+  /**
+   * Reads the value of a key.
+   *
+   * @returns Bytes of the caller's own, `undefined` if the key is absent.
+   * @throws {KvsError} `TXN_CLOSED`, `TXN_SNAPSHOT_CLOSED`, `TXN_UNKNOWN_TREE`;
+   *   `PAGER_CORRUPT_PAGE`, `BTREE_DAMAGED_VALUE`: this key's place is damaged, others may not be.
+   */
+  async get(key: Uint8Array, options: ReadOptions = {}): Promise<Uint8Array | undefined> {
+    return (await this.getEntry(key, options))?.value;
+  }
+
+  /** As `get`, with the timestamp of the batch that wrote the value. */
+  async getEntry(key: Uint8Array, options: ReadOptions = {}): Promise<VersionedValue | undefined> {
+    const tree = this.#treeToRead(key, options);
+    try {
+      return this.#reader.readResident(tree, key, this.#timestampOf(options));
+    } catch (error) {
+      if (!(error instanceof PageMiss)) throw error;
+    }
+    const snapshot = this.#hold(options);
+    try {
+      return await this.#reader.read(tree, key, snapshot.timestamp);
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  /** As `get`, but reads what is not in memory while the event loop stands still. */
+  getSync(key: Uint8Array, options: ReadOptions = {}): Uint8Array | undefined {
+    const tree = this.#treeToRead(key, options);
+    const timestamp = this.#timestampOf(options);
+    try {
+      return this.#reader.readResident(tree, key, timestamp)?.value;
+    } catch (error) {
+      if (!(error instanceof PageMiss)) throw error;
+    }
+    return this.#reader.readSync(tree, key, timestamp)?.value;
+  }
+
+  /**
+   * Applies mutations, all or nothing. Of several mutations of one key the last one counts.
+   *
+   * @returns When they are durable: the timestamp under which they are visible from now on.
+   * @throws {KvsError} `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`,
+   *   `TXN_UNKNOWN_TREE`, `TXN_CLOSED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable); `TXN_POISONED`,
+   *   with outcome "unknown" if the batch was under way.
+   */
+  async batch(mutations: readonly Mutation[]): Promise<{ readonly version: Timestamp }> {
+    this.#requireOpen();
+    for (const { tree = MAIN_TREE } of mutations) this.#forest.treeOfUsers(tree);
+    encodeBatch(this.#encoder, mutations);
+    if (mutations.length === 0) return { version: this.#publisher.publishedTs };
+    return this.#submit(this.#encoder.toBytes());
+  }
+
+  /**
+   * As `batch`, with mutations that are encoded already.
+   *
+   * @throws {KvsError} as `batch`; `TXN_DAMAGED_BATCH` if the bytes are none.
+   */
+  async propose(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
+    this.#requireOpen();
+    checkBatch(batch, (tree) => this.#forest.has(tree) && tree !== CATALOG_TREE);
+    return this.#submit(batch);
+  }
+
+  /**
+   * Walks over the keys of a range, in order, as of one moment: when the first entry is asked for,
+   * or the snapshot's. Leave the loop, or come to its end, to let the view go.
+   *
+   * @throws {KvsError} as `get`.
+   */
+  async *scan(options: ScanOptions = {}): AsyncGenerator<Entry, void, undefined> {
+    const bounds = [options.gt, options.gte, options.lt, options.lte];
+    for (const bound of bounds) if (bound !== undefined) requireKey(bound);
+    const tree = this.#treeToRead(NO_KEY, options);
+    const snapshot = this.#hold(options);
+    try {
+      const scan = new Scan(this.#pager, tree, options, snapshot.timestamp);
+      for (;;) {
+        const entries = await scan.next();
+        if (entries.length === 0) return;
+        yield* entries;
+        this.#requireOpen();
+      }
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  /** Opens a view of the store as it is now. Versions that it sees are kept until it is closed. */
+  snapshot(): Snapshot {
+    this.#requireOpen();
+    return this.#snapshots.open(this.#publisher.publishedTs);
+  }
+
+  /**
+   * The number of the tree with this name; makes it if there is none.
+   *
+   * @param name 1 to 256 bytes in UTF-8.
+   */
+  openTree(name: string): Promise<number> {
+    this.#requireOpen();
+    return this.#treeMaker.open(name);
+  }
+
+  /** Names and numbers of the trees. */
+  trees(): ReadonlyMap<string, number> {
+    return this.#forest.names();
+  }
+
+  /**
+   * Makes recovery short: writes what changed to its place, and cuts the log. Readers and writers go
+   * on meanwhile.
+   */
+  async checkpoint(): Promise<void> {
+    this.#requireOpen();
+    await this.#checkpointer.run();
+  }
+
+  /**
+   * Looks at every page: checksums, order, bounds, links, and that each page is in use exactly once
+   * or free. Holds up writers, not readers.
+   *
+   * @returns What is wrong; empty if nothing is.
+   */
+  async check(): Promise<readonly StoreFinding[]> {
+    this.#requireOpen();
+    return this.#queue.exclusive(() => checkStore(this.#pager, this.#forest));
+  }
+
+  stats(): StoreStats {
+    return collectStats({
+      wal: this.#wal,
+      pager: this.#pager,
+      publisher: this.#publisher,
+      snapshots: this.#snapshots,
+      checkpointer: this.#checkpointer,
+      forest: this.#forest,
+    });
+  }
+
+  /**
+   * Waits for batches under way, makes a last checkpoint and closes the files. A second call waits
+   * for the first.
+   *
+   * @throws {KvsError} if the last checkpoint failed; the store is closed all the same, and the next
+   *   open recovers it.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#janitor.stop();
+    await this.#queue.close(closedError());
+    try {
+      if (!this.#guard.isPoisoned) await this.#checkpointer.run(true);
+    } finally {
+      await this.#abandon();
+    }
+  }
+
+  /** Closes the files, whatever state they are in. */
+  async #abandon(): Promise<void> {
+    this.#guard.poison(closedError());
+    for (const close of [
+      () => this.#pager.close(),
+      () => this.#wal.close(),
+      () => this.#lock.release(),
+    ]) {
+      try {
+        await close();
+      } catch (error) {
+        const message = "a file of the store could not be closed";
+        this.#environment.trace.event("warn", "txn.store", message, { error: String(error) });
+      }
+    }
+  }
+
+  async #submit(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
+    const version = await this.#queue.submit(batch);
+    this.#janitor.note(batch, version);
+    if (this.#checkpointer.logBytes > this.#checkpointLogBytes) this.#checkpointSoon();
+    return { version };
+  }
+
+  #horizon(): Timestamp {
+    return Math.min(this.#snapshots.oldest ?? Number.MAX_SAFE_INTEGER, this.publishedTs);
+  }
+
+  #treeToRead(key: Uint8Array, options: ReadOptions): ReturnType<Forest["tree"]>["state"] {
+    this.#requireOpen();
+    options.snapshot?.requireOpen();
+    requireKey(key);
+    return this.#forest.treeOfUsers(options.tree ?? MAIN_TREE).state;
+  }
+
+  #timestampOf(options: ReadOptions): Timestamp {
+    return options.snapshot?.timestamp ?? this.#publisher.publishedTs;
+  }
+
+  /** A snapshot of this read's own, at the timestamp of the one given, if any. */
+  #hold(options: ReadOptions): Snapshot {
+    if (options.snapshot !== undefined) return options.snapshot.share();
+    return this.#snapshots.open(this.#publisher.publishedTs);
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) throw closedError();
+  }
+
+  #scheduleCheckpoint(): void {
+    this.#timer = this.#environment.clock.schedule(this.#checkpointIntervalMs, () => {
+      if (this.#checkpointer.logBytes > IDLE_LOG_BYTES) this.#checkpointSoon();
+      this.#scheduleCheckpoint();
+    });
+  }
+
+  /** Begins a checkpoint unless one is under way. A failure is traced; the next one tries again. */
+  #checkpointSoon(): void {
+    if (this.#isCheckpointing || this.#closing !== undefined) return;
+    this.#isCheckpointing = true;
+    this.#checkpointer
+      .run()
+      .catch((error: unknown) => {
+        const fields = { error: String(error) };
+        this.#environment.trace.event("error", "txn.checkpoint", "a checkpoint failed", fields);
+      })
+      .finally(() => {
+        this.#isCheckpointing = false;
+      });
+  }
+}
+
+/** Log that a checkpoint itself writes: with no more than that there is nothing to do. */
+const IDLE_LOG_BYTES = 256;
+const NO_KEY = new Uint8Array(0);
+
+function requireKey(key: Uint8Array): void {
+  if (key.length <= KEY_BYTES_MAX) return;
+  const message = `a key of ${key.length} bytes; the most is ${KEY_BYTES_MAX}`;
+  throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes: key.length } });
+}
+
+function closedError(): Error {
+  return txnError("TXN_CLOSED", "the store is closed; open it again");
+}

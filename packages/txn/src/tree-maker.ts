@@ -1,0 +1,117 @@
+import { ByteWriter, utf8Length } from "@kvs/codec";
+import { assert } from "@kvs/env";
+import { Probe } from "@kvs/btree";
+import { type PageId, type Pager } from "@kvs/pager";
+import { type Wal } from "@kvs/wal";
+import { type BatchQueue } from "./batch-queue.ts";
+import { type Checkpointer } from "./checkpoint.ts";
+import { NO_START, RECORD_COMMIT } from "./engine-record.ts";
+import { CATALOG_TREE, type Forest, type TreeEntry, encodeTreeEntry } from "./forest.ts";
+import { type MiniTransaction } from "./mini-transaction.ts";
+import { type MutationGuard } from "./mutation-guard.ts";
+import { mainTreeEntry, makeRoot } from "./open-store.ts";
+import { type Publisher } from "./publisher.ts";
+import { repeatUntilDone } from "./recovery.ts";
+import { type HybridClock } from "./timestamp.ts";
+
+/** The longest name of a tree, in UTF-8. */
+const NAME_BYTES_MAX = 256;
+
+export interface TreeMakerParts {
+  readonly forest: Forest;
+  readonly pager: Pager;
+  readonly mini: MiniTransaction;
+  readonly guard: MutationGuard;
+  readonly wal: Wal;
+  readonly queue: BatchQueue;
+  readonly time: HybridClock;
+  readonly publisher: Publisher;
+}
+
+/**
+ * Makes trees. A new tree is a batch of two mini-transactions, its root page and its row in the
+ * catalog, and a COMMIT; a crash in between takes both back.
+ */
+export class TreeMaker {
+  readonly #parts: TreeMakerParts;
+  readonly #opening = new Map<string, Promise<number>>();
+
+  constructor(parts: TreeMakerParts) {
+    this.#parts = parts;
+  }
+
+  /** The number of the tree with this name; makes it if there is none. Durable when answered. */
+  open(name: string): Promise<number> {
+    const bytes = utf8Length(name);
+    assert(bytes >= 1 && bytes <= NAME_BYTES_MAX, "a tree's name has 1 to 256 bytes");
+    const known = this.#parts.forest.names().get(name);
+    if (known !== undefined && !this.#opening.has(name)) return Promise.resolve(known);
+    const under = this.#opening.get(name);
+    if (under !== undefined) return under;
+    const opening = this.#make(name).finally(() => this.#opening.delete(name));
+    this.#opening.set(name, opening);
+    return opening;
+  }
+
+  /** Makes the catalog and the main tree of a new store; then its header may name the catalog. */
+  async makeFirst(checkpointer: Checkpointer): Promise<void> {
+    const { forest, queue } = this.#parts;
+    await queue.exclusive(async () => {
+      const catalogRoot = await this.#makeRoot(CATALOG_TREE, false);
+      forest.add(CATALOG_TREE, catalogRoot);
+      checkpointer.setCatalogRoot(catalogRoot);
+      await this.#makeTree((rootId) => mainTreeEntry(rootId), forest.nextTreeId);
+    });
+  }
+
+  async #make(name: string): Promise<number> {
+    const { forest, queue } = this.#parts;
+    const published = await queue.exclusive(async () => {
+      const treeId = forest.nextTreeId;
+      const isPublished = await this.#makeTree((rootId) => ({ name, treeId, rootId }), treeId);
+      return { treeId, isPublished };
+    });
+    await published.isPublished.done;
+    return published.treeId;
+  }
+
+  async #makeTree(
+    entryOf: (rootId: PageId) => TreeEntry,
+    treeId: number,
+  ): Promise<{ readonly done: Promise<void> }> {
+    const { forest, pager, mini, guard, wal, queue, time, publisher } = this.#parts;
+    const timestamp = time.next();
+    mini.beginBatch(timestamp);
+    try {
+      const entry = entryOf(await this.#makeRoot(treeId, true));
+      const { key, value } = encodeTreeEntry(entry);
+      Object.assign(mini.owner, { tree: CATALOG_TREE, key, keyFrom: 0, keyTo: key.length });
+      const { writer } = forest.tree(CATALOG_TREE);
+      writer.begin(new Probe().set(key, key.length, timestamp));
+      const row = { flags: 0, bytes: value, from: 0, to: value.length };
+      await repeatUntilDone(pager, mini, guard, () => writer.insert(row, -1));
+      const commit = new ByteWriter();
+      commit.u64(timestamp);
+      commit.u64(mini.lastBatchStart);
+      const lsn = wal.append(RECORD_COMMIT, commit.view());
+      forest.addNamed(entry);
+      queue.requestSync();
+      return { done: publisher.add(timestamp, lsn) };
+    } catch (error) {
+      if (mini.lastBatchStart !== NO_START) guard.poison(error);
+      throw error;
+    } finally {
+      mini.endBatch();
+    }
+  }
+
+  async #makeRoot(treeId: number, isUndone: boolean): Promise<PageId> {
+    const { pager, mini, guard } = this.#parts;
+    return pager.attempt(() =>
+      guard.run(() => {
+        mini.startAttempt();
+        return makeRoot(mini, treeId, isUndone);
+      }),
+    );
+  }
+}

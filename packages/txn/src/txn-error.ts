@@ -1,0 +1,43 @@
+import { type ErrorDetails, KvsError, type Outcome } from "@kvs/env";
+
+/**
+ * Codes of this package.
+ *
+ * - `TXN_POISONED`: an earlier failure left the store in doubt; it takes no more writes. Close it
+ *   and open it again: recovery decides from the log.
+ * - `TXN_CLOSED`: the store is closed.
+ * - `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`: over a limit; nothing happened.
+ * - `TXN_DAMAGED_BATCH`: bytes that should be a batch are none.
+ * - `TXN_UNKNOWN_TREE`: there is no tree of this number.
+ * - `TXN_SNAPSHOT_CLOSED`: the snapshot was closed, and its versions may be gone.
+ * - `TXN_DAMAGED_LOG`: a record of the engine's log makes no sense.
+ * - `TXN_DAMAGED_CATALOG`: the list of trees makes no sense.
+ * - `TXN_DAMAGED_STORE`: files of the store are missing.
+ */
+export type TxnErrorCode =
+  | "TXN_POISONED"
+  | "TXN_CLOSED"
+  | "TXN_KEY_TOO_LARGE"
+  | "TXN_VALUE_TOO_LARGE"
+  | "TXN_BATCH_TOO_LARGE"
+  | "TXN_DAMAGED_BATCH"
+  | "TXN_UNKNOWN_TREE"
+  | "TXN_SNAPSHOT_CLOSED"
+  | "TXN_DAMAGED_LOG"
+  | "TXN_DAMAGED_CATALOG"
+  | "TXN_DAMAGED_STORE";
+
+export interface TxnErrorOptions {
+  readonly outcome?: Outcome;
+  readonly details?: ErrorDetails;
+  readonly cause?: unknown;
+}
+
+/** Makes an error of this package; its outcome is "none" unless given. */
+export function txnError(
+  code: TxnErrorCode,
+  message: string,
+  options: TxnErrorOptions = {},
+): KvsError<TxnErrorCode> {
+  return new KvsError(code, message, { outcome: "none", ...options });
+}
