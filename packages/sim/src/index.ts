@@ -29,6 +29,7 @@ export { Nemesis, type NemesisOptions, startNemesis } from "./nemesis.ts";
 export { type FaultScenario, replayScenario } from "./scenario.ts";
 export { type ShrinkOptions, type ShrunkScenario, shrinkScenario } from "./shrink-scenario.ts";
 export { SIM_EPOCH_MS } from "./host-clock.ts";
+export { InstantWorld, type InstantWorldOptions } from "./instant-world.ts";
 export { type RunEnd, type RunOptions } from "./scheduler.ts";
 export { type SimErrorCode } from "./sim-error.ts";
 export { type BuggifySiteReport } from "./sim-hooks.ts";
@@ -63,6 +64,7 @@ export {
   instantContext,
 } from "./disk/disk-faults.ts";
 export { type DiskStats } from "./disk/disk-process.ts";
+export { BlockHashes } from "./disk/block-hashes.ts";
 export { SimStorage, type SimStorageOptions } from "./disk/sim-storage.ts";
 export { type FileSystemTraits } from "./disk/storage-state.ts";
 export {

@@ -5,9 +5,11 @@ test("the package exports these names", () => {
   expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
     [
       "ANY_CONTENT",
+      "BlockHashes",
       "Directive",
       "HistoryRecorder",
       "IMPOSSIBLE",
+      "InstantWorld",
       "NO_FAULTS",
       "Nemesis",
       "PARTITION_SHAPES",

@@ -146,6 +146,11 @@ export class SparseBytes {
     return missing;
   }
 
+  /** Calls `visit` for each block that takes space; a shared one never changes. */
+  forEachBlock(visit: (index: number, block: Uint8Array, isShared: boolean) => void): void {
+    for (const [index, block] of this.#blocks) visit(index, block, !this.#owned.has(index));
+  }
+
   #shareBlock(source: SparseBytes, index: number, block: Uint8Array | undefined): void {
     this.#owned.delete(index);
     if (block === undefined) this.#blocks.delete(index);
