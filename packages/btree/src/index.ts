@@ -1,5 +1,4 @@
 export { type BtreeErrorCode } from "./btree-error.ts";
-export { type TreeFinding, type TreeReport, checkTree } from "./check.ts";
 export {
   type Attempt,
   FINDINGS_MAX,

@@ -269,6 +269,7 @@ export class MemoryPages implements PageReader, PageWriter {
   #missing(pageId: PageId, frames: number): PageMiss {
     this.#miss.pageId = pageId;
     this.#miss.frames = frames;
+    this.#miss.pages = 0;
     return this.#miss;
   }
 
