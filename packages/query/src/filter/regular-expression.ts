@@ -1,0 +1,124 @@
+import { RE2JS } from "re2js";
+import { queryError } from "../query-error.ts";
+import { type RegexTest } from "./filter-node.ts";
+import { badOperand } from "./query-reader.ts";
+import { classEnd, stripExtended } from "./regex-extended.ts";
+
+/** Characters of a pattern: compiling takes milliseconds at this length. */
+export const REGEX_PATTERN_MAX = 4096;
+
+/** Instructions of a compiled pattern: the most a character of text can cost, in steps. */
+export const REGEX_INSTRUCTIONS_MAX = 5000;
+
+/**
+ * A test from a pattern and its `$options`.
+ *
+ * @throws {KvsError} `QUERY_BAD_REGEX`; `QUERY_BAD_OPERAND` for an unknown option.
+ */
+export function fromPattern(pattern: string, options: string, at: string): RegexTest {
+  for (const option of options) {
+    if (!"imsxu".includes(option)) {
+      throw badOperand(
+        `${at} with $options`,
+        `${JSON.stringify(option)} is no option`,
+        "known are i, m, s, x and u",
+      );
+    }
+  }
+  const plain = options.includes("x") ? stripExtended(pattern) : pattern;
+  return checked(plain, sortedOptions(options), at);
+}
+
+/**
+ * A test from a regular expression of JavaScript: its source is translated, of its flags `i`, `m`
+ * and `s` count, and `d`, `g`, `u` and `y` change nothing here.
+ *
+ * @throws {KvsError} `QUERY_BAD_REGEX`.
+ */
+export function fromRegExp(expression: RegExp, at: string): RegexTest {
+  if (expression.flags.includes("v")) {
+    throw badRegex(at, "the flag v is not supported", "write it without set operations, as u");
+  }
+  const source = expression.source;
+  if (source.length > REGEX_PATTERN_MAX) throw tooLong(source, at);
+  return checked(RE2JS.translateRegExp(source), sortedOptions(expression.flags), at);
+}
+
+/**
+ * Compiles a test that was parsed: "does the text hold a match?".
+ *
+ * Cost: time linear in the text, whatever the pattern. Source: Cox, "Regular Expression Matching
+ * Can Be Simple And Fast" (2007).
+ */
+export function compileRegex({ pattern, options }: RegexTest): (text: string) => boolean {
+  const expression = compile(pattern, options);
+  return (text) => expression.test(text);
+}
+
+function compile(pattern: string, options: string): RE2JS {
+  let flags = 0;
+  if (options.includes("i")) flags |= RE2JS.CASE_INSENSITIVE;
+  if (options.includes("m")) flags |= RE2JS.MULTILINE;
+  if (options.includes("s")) flags |= RE2JS.DOTALL;
+  return RE2JS.compile(pattern, flags);
+}
+
+function sortedOptions(options: string): string {
+  return ["i", "m", "s"].filter((option) => options.includes(option)).join("");
+}
+
+function checked(pattern: string, options: string, at: string): RegexTest {
+  if (pattern.length > REGEX_PATTERN_MAX) throw tooLong(pattern, at);
+  if (!pattern.isWellFormed()) throw badRegex(at, "it has a lone surrogate", "mend it");
+  let instructions: number;
+  try {
+    instructions = compile(pattern, options).programSize();
+  } catch (error) {
+    throw badRegex(at, ...problemOf(pattern, error));
+  }
+  if (instructions > REGEX_INSTRUCTIONS_MAX) {
+    throw badRegex(
+      at,
+      `it compiles to ${instructions} instructions, at most ${REGEX_INSTRUCTIONS_MAX} are allowed`,
+      "repeat fewer times",
+    );
+  }
+  return { type: "regex", pattern, options };
+}
+
+/** What PCRE has and linear time does not allow, or RE2 does not know. */
+const UNSUPPORTED: readonly (readonly [RegExp, string, string])[] = [
+  [/^\((?:\?<?[=!])/, "lookaround", "match what is around as well, or add a second condition"],
+  [/^\\(?:[1-9]|k[<{'])|^\(\?P=/, "a back-reference", "compare the parts outside of the database"],
+  [/^\(\?>|^[*+?}]\+/, "an atomic or possessive group", "leave it plain: there is no backtracking"],
+  [/^\(\?(?:R|[0-9+]|&|P>)/, "recursion", "write the levels out"],
+  [/^\(\?\(/, "a conditional", "write both cases with |"],
+  [/^\(\?#/, "a comment", "use the option x and # instead"],
+];
+
+/** The problem and what to do, from the pattern first: the library's own words name only RE2. */
+function problemOf(pattern: string, error: unknown): readonly [string, string] {
+  let at = 0;
+  while (at < pattern.length) {
+    const rest = pattern.slice(at, at + 4);
+    const found = UNSUPPORTED.find(([start]) => start.test(rest));
+    if (found !== undefined) return [`${found[1]} is not supported`, found[2]];
+    if (rest.startsWith("[")) at = classEnd(pattern, at);
+    else at += rest.startsWith("\\") ? 2 : 1; // what is escaped begins nothing
+  }
+  const words = error instanceof Error ? error.message : "";
+  const problem = /regexp: ([^:]*)/.exec(words)?.[1] ?? "it is not a regular expression of RE2";
+  return [problem, "see docs/query-language.md for the syntax"];
+}
+
+function tooLong(pattern: string, at: string): Error {
+  return badRegex(
+    at,
+    `it has ${pattern.length} characters, at most ${REGEX_PATTERN_MAX} are allowed`,
+    "use $in for lists of texts",
+  );
+}
+
+function badRegex(at: string, problem: string, advice: string): Error {
+  return queryError("QUERY_BAD_REGEX", `at ${at}: the regular expression: ${problem}; ${advice}`);
+}
