@@ -31,6 +31,7 @@ export {
   type Outcome,
   isKvsError,
 } from "./kvs-error.ts";
+export { MemoryDisk } from "./memory-disk.ts";
 export { Mutex } from "./mutex.ts";
 export {
   type ClientTls,

@@ -34,3 +34,11 @@ export { DocumentSorter, SORT_MAX_BYTES, type SorterOptions } from "./sort/docum
 export { type SortKey, compareDocuments, compareSortKeys, sortKeyOf } from "./sort/sort-key.ts";
 export { SORT_FIELDS_MAX, type SortField, type SortSpec, parseSort } from "./sort/sort-spec.ts";
 export { type Comparator, TopK } from "./sort/top-k.ts";
+export { DatabaseEngine, type EngineParts } from "./database/database-engine.ts";
+export {
+  type OpenOptions,
+  type OpenedStore,
+  openDatabase,
+  openEngine,
+} from "./database/open-database.ts";
+export { type RowSource } from "./database/row-store.ts";

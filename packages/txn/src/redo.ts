@@ -15,8 +15,8 @@ import { type MiniHead } from "./engine-record.ts";
 /**
  * Repeats history: brings every page to the state that the log describes.
  *
- * An op is applied if and only if the page's LSN is below the record's: then the page does not have
- * it yet. An image needs nothing of the page, so a page that a crash tore is never read before its
+ * The ops of a record on one page are applied, together, if and only if the page's LSN is below the
+ * record's: then the page has none of them yet. An image needs nothing of the page, so a page that a crash tore is never read before its
  * image is laid over it.
  *
  * Source: Mohan et al., "ARIES" (1992), §10.2: repeating history.
@@ -51,40 +51,29 @@ export class Redo {
    */
   async redo(record: WalRecord, head: MiniHead): Promise<void> {
     const { payload } = record;
-    for (let at = head.opsFrom; at < payload.length; at = PageOps.endOf(payload, at)) {
-      const id = PageOps.pageOf(payload, at);
-      const isImage = PageOps.isImage(payload, at);
-      await this.#pager.attempt(() => this.#apply(record, id, isImage ? at : ~at));
+    for (const [id, places] of opsByPage(payload, head.opsFrom)) {
+      const isImage = PageOps.isImage(payload, places[0]!);
+      await this.#pager.attempt(() => this.#apply(record, id, places));
       if (isImage) this.#noteRegion(id);
     }
   }
 
-  /** Applies the op at `where`; a negative number means an op that needs the page, at its inverse. */
-  #apply(record: WalRecord, id: PageId, where: number): void {
-    const isImage = where >= 0;
-    const at = isImage ? where : ~where;
+  /** Applies all that the record says of one page, in one turn: the page has it whole or not at all. */
+  #apply(record: WalRecord, id: PageId, places: readonly number[]): void {
     const pager = this.#pager;
     const view = this.#view;
-    let frame = isImage ? this.#residentFrame(id) : pager.fetch(id, view);
+    const isImage = PageOps.isImage(record.payload, places[0]!);
+    let frame = isImage ? pager.residentFrame(id, view) : pager.fetch(id, view);
     if (frame === undefined) {
       pager.requireFrames(1);
       frame = pager.create(id, view);
     } else if (pager.pageLsnOf(frame) >= record.lsn) {
-      this.#skippedCount++;
+      this.#skippedCount += places.length;
       return;
     }
-    this.#ops.apply(view, record.payload, at);
+    for (const at of places) this.#ops.apply(view, record.payload, at);
     pager.dirtied(frame, toPageLsn(record.lsn));
-    this.#appliedCount++;
-  }
-
-  #residentFrame(id: PageId): Frame | undefined {
-    try {
-      return this.#pager.fetch(id, this.#view);
-    } catch (error) {
-      if (error instanceof PageMiss) return undefined;
-      throw error;
-    }
+    this.#appliedCount += places.length;
   }
 
   /** A bitmap page made since the checkpoint: its region of the file is in use. */
@@ -92,4 +81,16 @@ export class Redo {
     if (bitmapPageOf(id) !== id) return;
     this.#regionCount = Math.max(this.#regionCount, Math.floor(id / BITMAP_BITS) + 1);
   }
+}
+
+/** Where the ops of each page begin, in their order. */
+function opsByPage(payload: Uint8Array, from: number): Map<PageId, number[]> {
+  const pages = new Map<PageId, number[]>();
+  for (let at = from; at < payload.length; at = PageOps.endOf(payload, at)) {
+    const id = PageOps.pageOf(payload, at);
+    const places = pages.get(id);
+    if (places === undefined) pages.set(id, [at]);
+    else places.push(at);
+  }
+  return pages;
 }

@@ -1,4 +1,4 @@
-import { type Pager } from "@kvs/pager";
+import { PAGE_BYTES, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { type Checkpointer } from "./checkpoint.ts";
 import { type Forest } from "./forest.ts";
@@ -14,6 +14,8 @@ export interface StoreStats {
   readonly openSnapshots: number;
   /** The oldest timestamp that a snapshot keeps, if any. */
   readonly oldestSnapshot: Timestamp | undefined;
+  /** Bytes of the page cache in use. */
+  readonly memoryBytes: number;
   readonly treeCount: number;
   readonly checkpointCount: number;
   /** Bytes of log since the latest checkpoint began: what recovery would read. */
@@ -35,6 +37,7 @@ export function collectStats(parts: {
     pendingBatches: parts.publisher.pendingCount,
     openSnapshots: parts.snapshots.openCount,
     oldestSnapshot: parts.snapshots.oldest,
+    memoryBytes: (parts.pager.frameCount - parts.pager.stats().freeFrames) * PAGE_BYTES,
     treeCount: parts.forest.names().size,
     checkpointCount: parts.checkpointer.count,
     logBytes: parts.checkpointer.logBytes,

@@ -1,5 +1,6 @@
 import { ByteWriter } from "@kvs/codec";
 import { type Environment, type FileLock, type Timer } from "@kvs/env";
+import { type TreeState } from "@kvs/btree";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { BatchApplication } from "./batch-application.ts";
@@ -157,18 +158,21 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   /** As `get`, with the timestamp of the batch that wrote the value. */
   async getEntry(key: Uint8Array, options: ReadOptions = {}): Promise<VersionedValue | undefined> {
+    return this.read(key, options);
+  }
+
+  /** As `getEntry`, but answers without a promise if no page has to be loaded. */
+  read(
+    key: Uint8Array,
+    options: ReadOptions = {},
+  ): VersionedValue | undefined | Promise<VersionedValue | undefined> {
     const tree = this.#treeToRead(key, options);
     try {
       return this.#reader.readResident(tree, key, this.#timestampOf(options));
     } catch (error) {
       if (!(error instanceof PageMiss)) throw error;
     }
-    const snapshot = this.#hold(options);
-    try {
-      return await this.#reader.read(tree, key, snapshot.timestamp);
-    } finally {
-      snapshot.close();
-    }
+    return this.#readLater(tree, key, options);
   }
 
   /** As `get`, but reads what is not in memory while the event loop stands still. */
@@ -337,11 +341,24 @@ export class Store implements CommitPipe, AsyncDisposable {
     return { version };
   }
 
+  async #readLater(
+    tree: TreeState,
+    key: Uint8Array,
+    options: ReadOptions,
+  ): Promise<VersionedValue | undefined> {
+    const snapshot = this.#hold(options);
+    try {
+      return await this.#reader.read(tree, key, snapshot.timestamp);
+    } finally {
+      snapshot.close();
+    }
+  }
+
   #horizon(): Timestamp {
     return Math.min(this.#snapshots.oldest ?? Number.MAX_SAFE_INTEGER, this.publishedTs);
   }
 
-  #treeToRead(key: Uint8Array, options: ReadOptions): ReturnType<Forest["tree"]>["state"] {
+  #treeToRead(key: Uint8Array, options: ReadOptions): TreeState {
     this.#requireOpen();
     options.snapshot?.requireOpen();
     requireKey(key);

@@ -1,0 +1,127 @@
+import { type DocumentObject } from "@kvs/codec";
+import { type Cursor, type FindQuery, protocolError } from "@kvs/protocol";
+import { type DocumentQuestion } from "../document-path.ts";
+import { compileFilter } from "../filter/compile-filter.ts";
+import { parseFilter } from "../filter/parse-filter.ts";
+import { applyProjection } from "../projection/apply-projection.ts";
+import { type Projection, parseProjection } from "../projection/parse-projection.ts";
+import { DocumentSorter } from "../sort/document-sorter.ts";
+import { type SortSpec, parseSort } from "../sort/sort-spec.ts";
+import { type FoundDocument } from "./document-store.ts";
+
+/** Where a query finds its documents. */
+export interface DocumentSource {
+  byId(id: string): Promise<FoundDocument | undefined>;
+  /** All of them, in the order of their ids, as of one moment. */
+  walk(): AsyncGenerator<FoundDocument, void, undefined>;
+}
+
+/**
+ * The documents that a query finds: filtered, sorted, cut and projected, one at a time. Without a
+ * sort it holds one document; with a sort and a limit, so many as the limit.
+ */
+export class FindCursor<T> implements Cursor<T> {
+  readonly #query: FindQuery;
+  readonly #source: DocumentSource;
+  #isUsed = false;
+
+  constructor(query: FindQuery, source: DocumentSource) {
+    this.#query = query;
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    if (this.#isUsed) {
+      throw protocolError("BAD_OPTION", "a cursor is used once; call find again");
+    }
+    this.#isUsed = true;
+    const plan = planOf(this.#query);
+    const documents = plan.sort.length > 0 ? this.#sorted(plan) : this.#unsorted(plan);
+    for await (const document of documents) {
+      const { projection } = plan;
+      const shown = projection === undefined ? document : applyProjection(projection, document);
+      yield shown as T;
+    }
+  }
+
+  async toArray(): Promise<T[]> {
+    const documents: T[] = [];
+    for await (const document of this) documents.push(document);
+    return documents;
+  }
+
+  async first(): Promise<T | undefined> {
+    for await (const document of this) return document;
+    return undefined;
+  }
+
+  async count(): Promise<number> {
+    // The order does not change how many there are.
+    const { sort: _sort, projection: _projection, ...query } = this.#query;
+    let count = 0;
+    for await (const _document of new FindCursor(query, this.#source)) count++;
+    return count;
+  }
+
+  async *#unsorted(plan: FindPlan): AsyncGenerator<DocumentObject, void, undefined> {
+    let toSkip = plan.skip;
+    let left = plan.limit;
+    if (left <= 0) return;
+    for await (const { document } of this.#matching(plan)) {
+      if (toSkip-- > 0) continue;
+      yield document;
+      if (--left <= 0) return;
+    }
+  }
+
+  async *#sorted(plan: FindPlan): AsyncGenerator<DocumentObject, void, undefined> {
+    const { skip, limit, sort } = plan;
+    const options = limit === Number.POSITIVE_INFINITY ? { skip } : { skip, limit };
+    const sorter = new DocumentSorter<DocumentObject>(sort, options);
+    for await (const { document, bytes } of this.#matching(plan)) sorter.add(document, bytes);
+    yield* sorter.finish();
+  }
+
+  async *#matching(plan: FindPlan): AsyncGenerator<FoundDocument, void, undefined> {
+    if (plan.id !== undefined) {
+      const found = await this.#source.byId(plan.id);
+      if (found !== undefined && plan.matches(found.document)) yield found;
+      return;
+    }
+    for await (const found of this.#source.walk()) if (plan.matches(found.document)) yield found;
+  }
+}
+
+interface FindPlan {
+  readonly matches: DocumentQuestion;
+  /** The only `_id` that can match, if the filter names one. */
+  readonly id: string | undefined;
+  readonly sort: SortSpec;
+  readonly skip: number;
+  readonly limit: number;
+  readonly projection: Projection | undefined;
+}
+
+function planOf(query: FindQuery): FindPlan {
+  const filter = query.filter ?? {};
+  return {
+    matches: compileFilter(parseFilter(filter)),
+    id: idIn(filter),
+    sort: parseSort(query.sort ?? {}),
+    skip: countOf("skip", query.skip, 0),
+    limit: countOf("limit", query.limit, Number.POSITIVE_INFINITY),
+    projection: query.projection === undefined ? undefined : parseProjection(query.projection),
+  };
+}
+
+function idIn(filter: object): string | undefined {
+  if (!Object.hasOwn(filter, "_id")) return undefined;
+  const { _id } = filter as { readonly _id?: unknown };
+  return typeof _id === "string" ? _id : undefined;
+}
+
+function countOf(name: string, value: number | undefined, absent: number): number {
+  if (value === undefined) return absent;
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw protocolError("BAD_OPTION", `${name} is ${value}; it is an integer of at least 0`);
+}

@@ -1,0 +1,135 @@
+import {
+  type RawCondition,
+  type RawEntry,
+  type RawOperation,
+  type RawPutOptions,
+  protocolError,
+} from "@kvs/protocol";
+import { type Mutation, type Timestamp, type VersionedValue, timestampToMs } from "@kvs/txn";
+import { type Expiry } from "./expiry.ts";
+import { type RowStore } from "./row-store.ts";
+import { type ValueRow, decodeValueRow, encodeValueRow, expiryKey, rowKey } from "./rows.ts";
+import { type SpaceList } from "./space-list.ts";
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * The keys and values of one database, as bytes. A value that has expired is absent, also before it
+ * is removed.
+ */
+export class KeyRows {
+  readonly #database: string;
+  readonly #rows: RowStore;
+  readonly #spaces: SpaceList;
+  readonly #expiry: Expiry;
+
+  constructor(database: string, rows: RowStore, spaces: SpaceList, expiry: Expiry) {
+    this.#database = database;
+    this.#rows = rows;
+    this.#spaces = spaces;
+    this.#expiry = expiry;
+  }
+
+  /** The number of this database's space, `undefined` if nothing was written into it. */
+  space(): number | undefined | Promise<number | undefined> {
+    return this.#spaces.find(this.#database, "kv", "");
+  }
+
+  get(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined> {
+    const space = this.space();
+    if (typeof space !== "number") return this.#getLater(key);
+    const found = this.#rows.read(rowKey(space, key));
+    if (found instanceof Promise) return found.then((entry) => this.visible(entry));
+    return this.visible(found);
+  }
+
+  async put(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number> {
+    const row = rowKey(await this.#ensureSpace(), key);
+    const { ifVersion, ttlMs } = options;
+    const version = await this.#rows.write([row], async () => {
+      if (ifVersion !== undefined) await this.#requireVersion(row, ifVersion);
+      return this.#putMutations(row, value, ttlMs);
+    });
+    this.#expiry.noteTtl(ttlMs);
+    return version!;
+  }
+
+  async delete(key: Uint8Array, { ifVersion }: RawCondition): Promise<boolean> {
+    const space = await this.space();
+    const row = space === undefined ? undefined : rowKey(space, key);
+    if (row === undefined) {
+      if (ifVersion !== undefined && ifVersion !== 0) throw mismatch(ifVersion, 0);
+      return false;
+    }
+    const version = await this.#rows.write([row], async () => {
+      const found = this.visible(await this.#rows.read(row));
+      if (ifVersion !== undefined && ifVersion !== (found?.version ?? 0)) {
+        throw mismatch(ifVersion, found?.version ?? 0);
+      }
+      return found === undefined ? [] : [{ type: "delete", key: row }];
+    });
+    return version !== undefined;
+  }
+
+  async batch(operations: readonly RawOperation[]): Promise<number> {
+    if (operations.length === 0) return this.#rows.publishedTs;
+    const space = await this.#ensureSpace();
+    const keys = operations.map((operation) => rowKey(space, operation.key));
+    const version = await this.#rows.write(keys, () =>
+      operations.flatMap((operation, at) =>
+        operation.type === "delete"
+          ? [{ type: "delete" as const, key: keys[at]! }]
+          : this.#putMutations(keys[at]!, operation.value, operation.ttlMs),
+      ),
+    );
+    for (const operation of operations) {
+      if (operation.type === "put") this.#expiry.noteTtl(operation.ttlMs);
+    }
+    return version!;
+  }
+
+  /** What a reader sees of a row: nothing, if it has expired. */
+  visible(found: VersionedValue | undefined): RawEntry | undefined {
+    if (found === undefined) return undefined;
+    const { value, expiresAtMs } = decodeValueRow(found.value);
+    if (isExpired({ value, expiresAtMs }, this.#rows.publishedTs)) return undefined;
+    return { value, version: found.version };
+  }
+
+  async #getLater(key: Uint8Array): Promise<RawEntry | undefined> {
+    const space = await this.space();
+    if (space === undefined) return undefined;
+    return this.visible(await this.#rows.read(rowKey(space, key)));
+  }
+
+  #ensureSpace(): number | Promise<number> {
+    return this.#spaces.ensure(this.#database, "kv", "");
+  }
+
+  async #requireVersion(row: Uint8Array, ifVersion: number): Promise<void> {
+    const found = this.visible(await this.#rows.read(row));
+    const version = found?.version ?? 0;
+    if (version !== ifVersion) throw mismatch(ifVersion, version);
+  }
+
+  #putMutations(row: Uint8Array, value: Uint8Array, ttlMs: number | undefined): Mutation[] {
+    if (ttlMs === undefined) {
+      return [{ type: "put", key: row, value: encodeValueRow(value, undefined) }];
+    }
+    const expiresAtMs = this.#rows.clock.wallMs() + ttlMs;
+    return [
+      { type: "put", key: row, value: encodeValueRow(value, expiresAtMs) },
+      { type: "put", key: expiryKey(expiresAtMs, row), value: NOTHING },
+    ];
+  }
+}
+
+/** Whether a reader at this timestamp sees nothing of the value. */
+export function isExpired(row: ValueRow, timestamp: Timestamp): boolean {
+  return row.expiresAtMs !== undefined && row.expiresAtMs <= timestampToMs(timestamp);
+}
+
+function mismatch(expected: number, found: number): Error {
+  const message = `the key has version ${found}, not ${expected}; read it again, and decide`;
+  return protocolError("VERSION_MISMATCH", message, { details: { expected, found } });
+}

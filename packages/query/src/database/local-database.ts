@@ -1,0 +1,97 @@
+import {
+  type Collection,
+  type DatabaseStats,
+  type HostedDatabase,
+  type KeyValue,
+  type RawCondition,
+  type RawCursor,
+  type RawEntry,
+  type RawOperation,
+  type RawPutOptions,
+  type RawRange,
+  checkCollectionName,
+} from "@kvs/protocol";
+import { type EngineParts } from "./database-engine.ts";
+import { DocumentStore } from "./document-store.ts";
+import { type Expiry } from "./expiry.ts";
+import { KeyRows } from "./key-rows.ts";
+import { KeyValueView } from "./key-value-view.ts";
+import { RawWalk } from "./raw-walk.ts";
+import { type RowStore } from "./row-store.ts";
+import { type SpaceList } from "./space-list.ts";
+
+export interface LocalDatabaseParts {
+  readonly engine: EngineParts;
+  readonly rows: RowStore;
+  readonly spaces: SpaceList;
+  readonly expiry: Expiry;
+  /** What `close` does besides. */
+  readonly closed: () => Promise<void>;
+}
+
+/** A database in this process. */
+export class LocalDatabase implements HostedDatabase {
+  readonly name: string;
+  readonly kv: KeyValue;
+  readonly #parts: LocalDatabaseParts;
+  readonly #keys: KeyRows;
+
+  constructor(name: string, parts: LocalDatabaseParts) {
+    this.name = name;
+    this.#parts = parts;
+    this.#keys = new KeyRows(name, parts.rows, parts.spaces, parts.expiry);
+    this.kv = new KeyValueView(this);
+  }
+
+  collection<T extends object>(name: string): Collection<T> {
+    checkCollectionName(name);
+    const { rows, spaces } = this.#parts;
+    return new DocumentStore<T>({ database: this.name, name, rows, spaces });
+  }
+
+  getRaw(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined> {
+    return this.#keys.get(key);
+  }
+
+  putRaw(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number> {
+    return this.#keys.put(key, value, options);
+  }
+
+  deleteRaw(key: Uint8Array, options: RawCondition): Promise<boolean> {
+    return this.#keys.delete(key, options);
+  }
+
+  batchRaw(operations: readonly RawOperation[]): Promise<number> {
+    return this.#keys.batch(operations);
+  }
+
+  scanRaw(range: RawRange): RawCursor {
+    return new RawWalk(this.#parts.rows, this.#keys, range);
+  }
+
+  checkpoint(): Promise<void> {
+    return this.#parts.engine.checkpoint();
+  }
+
+  async stats(): Promise<DatabaseStats> {
+    const { engine, rows, spaces } = this.#parts;
+    const { memoryBytes, logBytes } = engine.stats();
+    return {
+      name: this.name,
+      collections: await spaces.collections(this.name),
+      version: rows.publishedTs,
+      diskBytes: await engine.diskBytes(),
+      memoryBytes,
+      logBytes,
+      openCursors: rows.openWalks,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.closed();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,114 @@
+import { type Clock, type Random, yieldTurn } from "@kvs/env";
+import {
+  type CommitPipe,
+  type Entry,
+  type Mutation,
+  type ScanOptions,
+  type Snapshot,
+  type Store,
+  type Timestamp,
+  type VersionedValue,
+  encodeBatch,
+} from "@kvs/txn";
+import { ByteWriter } from "@kvs/codec";
+import { KeyLocks, lockName } from "./key-locks.ts";
+
+/** What is read: a store, or something that reads like one. */
+export type RowSource = Pick<Store, "read" | "scan" | "snapshot" | "publishedTs">;
+
+export interface RowStoreParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly rows: RowSource;
+  readonly pipe: CommitPipe;
+}
+
+/** Time after which a walk lets the event loop run. */
+const SLICE_MS = 4;
+
+/**
+ * Rows, read from a store and written through a commit pipe: what databases and collections are made
+ * of. It evaluates each write under locks on its keys, held from before it reads until the batch is
+ * durable.
+ */
+export class RowStore {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly #rows: RowSource;
+  readonly #pipe: CommitPipe;
+  readonly #locks = new KeyLocks();
+  readonly #encoder = new ByteWriter({ initialBytes: 4096 });
+  #openWalks = 0;
+
+  constructor(parts: RowStoreParts) {
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.#rows = parts.rows;
+    this.#pipe = parts.pipe;
+  }
+
+  /** The newest timestamp that readers see. */
+  get publishedTs(): Timestamp {
+    return this.#rows.publishedTs;
+  }
+
+  /** Walks that have begun and not ended. */
+  get openWalks(): number {
+    return this.#openWalks;
+  }
+
+  /** The row under this key, at once if no page has to be loaded. */
+  read(row: Uint8Array): VersionedValue | undefined | Promise<VersionedValue | undefined> {
+    return this.#rows.read(row);
+  }
+
+  /** A view of the rows as they are now; close it. */
+  snapshot(): Snapshot {
+    return this.#rows.snapshot();
+  }
+
+  /**
+   * Evaluates and commits one write.
+   *
+   * @param keys The rows it reads and writes. No other write touches them meanwhile.
+   * @param evaluate Reads what it needs, and returns the mutations; none: nothing is committed.
+   * @returns The commit timestamp, or `undefined` if there was nothing to commit.
+   */
+  async write(
+    keys: readonly Uint8Array[],
+    evaluate: () => readonly Mutation[] | Promise<readonly Mutation[]>,
+  ): Promise<Timestamp | undefined> {
+    const names = keys.length === 1 ? [lockName(keys[0]!)] : distinctNames(keys);
+    const isHeld = this.#locks.acquire(names);
+    if (isHeld !== undefined) await isHeld;
+    try {
+      const evaluated = evaluate();
+      const mutations = evaluated instanceof Promise ? await evaluated : evaluated;
+      if (mutations.length === 0) return undefined;
+      encodeBatch(this.#encoder, mutations);
+      return (await this.#pipe.propose(this.#encoder.toBytes())).version;
+    } finally {
+      this.#locks.release(names);
+    }
+  }
+
+  /** Walks over rows in order, as of one moment, and lets the event loop run in between. */
+  async *walk(options: ScanOptions): AsyncGenerator<Entry, void, undefined> {
+    this.#openWalks++;
+    try {
+      let sliceEnd = this.clock.monotonicMs() + SLICE_MS;
+      for await (const entry of this.#rows.scan(options)) {
+        yield entry;
+        if (this.clock.monotonicMs() < sliceEnd) continue;
+        await yieldTurn(this.clock);
+        sliceEnd = this.clock.monotonicMs() + SLICE_MS;
+      }
+    } finally {
+      this.#openWalks--;
+    }
+  }
+}
+
+function distinctNames(keys: readonly Uint8Array[]): string[] {
+  return [...new Set(keys.map((key) => lockName(key)))];
+}

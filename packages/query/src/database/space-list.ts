@@ -1,0 +1,123 @@
+import {
+  type DocumentObject,
+  decodeDocument,
+  decodeKey,
+  encodeDocument,
+  encodeKey,
+  keyPrefixRange,
+} from "@kvs/codec";
+import { KvsError } from "@kvs/env";
+import { type RowStore } from "./row-store.ts";
+import { FIRST_SPACE, SPACE_LIST, keyOfRow, rowKey, rowRange } from "./rows.ts";
+
+/** What a space holds. */
+export type SpaceKind = "kv" | "collection";
+
+/** The counter of spaces: a row of the list that sorts before all others. */
+const COUNTER_ROW: Uint8Array = rowKey(SPACE_LIST, encodeKey(null));
+
+/**
+ * The spaces of a store: one for the keys of each database, one for each of its collections. A space
+ * is made by the first write into it; its number is never given out again.
+ */
+export class SpaceList {
+  readonly #rows: RowStore;
+  readonly #known = new Map<string, number>();
+  readonly #making = new Map<string, Promise<number>>();
+
+  constructor(rows: RowStore) {
+    this.#rows = rows;
+  }
+
+  /** The space, `undefined` if nothing was ever written into it. At once if it is known. */
+  find(
+    database: string,
+    kind: SpaceKind,
+    name: string,
+  ): number | undefined | Promise<number | undefined> {
+    const key = listKey(database, kind, name);
+    return this.#known.get(lockKey(database, kind, name)) ?? this.#look(key, database, kind, name);
+  }
+
+  /** The space, made if there is none. */
+  ensure(database: string, kind: SpaceKind, name: string): number | Promise<number> {
+    const label = lockKey(database, kind, name);
+    const known = this.#known.get(label);
+    if (known !== undefined) return known;
+    const making = this.#making.get(label);
+    if (making !== undefined) return making;
+    const made = this.#make(database, kind, name).finally(() => this.#making.delete(label));
+    this.#making.set(label, made);
+    return made;
+  }
+
+  /** Names of a database's collections, sorted. */
+  async collections(database: string): Promise<string[]> {
+    const { from, to } = keyPrefixRange([database, "collection"]);
+    const names: string[] = [];
+    for await (const { key } of this.#rows.walk(rowRange(SPACE_LIST, from, to))) {
+      const parts = decodeKey(keyOfRow(key));
+      if (Array.isArray(parts)) names.push(String(parts[2]));
+    }
+    return names;
+  }
+
+  /** Names of the databases that something was written into, sorted. */
+  async databases(): Promise<string[]> {
+    const names = new Set<string>();
+    for await (const { key } of this.#rows.walk(rowRange(SPACE_LIST, undefined, undefined))) {
+      const parts = decodeKey(keyOfRow(key));
+      if (Array.isArray(parts)) names.add(String(parts[0]));
+    }
+    return [...names];
+  }
+
+  async #look(
+    key: Uint8Array,
+    database: string,
+    kind: SpaceKind,
+    name: string,
+  ): Promise<number | undefined> {
+    const entry = await this.#rows.read(key);
+    if (entry === undefined) return undefined;
+    const space = readSpace(entry.value);
+    this.#known.set(lockKey(database, kind, name), space);
+    return space;
+  }
+
+  async #make(database: string, kind: SpaceKind, name: string): Promise<number> {
+    const key = listKey(database, kind, name);
+    let space = FIRST_SPACE;
+    await this.#rows.write([COUNTER_ROW, key], async () => {
+      const existing = await this.#rows.read(key);
+      if (existing !== undefined) {
+        space = readSpace(existing.value);
+        return [];
+      }
+      const counter = await this.#rows.read(COUNTER_ROW);
+      space = counter === undefined ? FIRST_SPACE : readSpace(counter.value) + 1;
+      const value = encodeDocument({ space });
+      return [
+        { type: "put", key: COUNTER_ROW, value },
+        { type: "put", key, value },
+      ];
+    });
+    this.#known.set(lockKey(database, kind, name), space);
+    return space;
+  }
+}
+
+function listKey(database: string, kind: SpaceKind, name: string): Uint8Array {
+  return rowKey(SPACE_LIST, encodeKey([database, kind, name]));
+}
+
+function lockKey(database: string, kind: SpaceKind, name: string): string {
+  return `${database}/${kind}/${name}`;
+}
+
+function readSpace(value: Uint8Array): number {
+  const { space } = decodeDocument(value) as DocumentObject;
+  if (typeof space === "number" && Number.isInteger(space) && space >= FIRST_SPACE) return space;
+  const message = "the list of databases and collections is damaged; restore it from a copy";
+  throw new KvsError("QUERY_DAMAGED_ROW", message, { outcome: "none" });
+}
