@@ -15,9 +15,9 @@ import { type MiniHead } from "./engine-record.ts";
 /**
  * Repeats history: brings every page to the state that the log describes.
  *
- * The ops of a record on one page are applied, together, if and only if the page's LSN is below the
- * record's: then the page has none of them yet. An image needs nothing of the page, so a page that a crash tore is never read before its
- * image is laid over it.
+ * All ops of a record on one page are applied together, if and only if the page's LSN is below the
+ * record's: then the page has none of them yet. An image needs nothing of the page, so a page that
+ * a crash tore is never read before its image is laid over it.
  *
  * Source: Mohan et al., "ARIES" (1992), §10.2: repeating history.
  */
@@ -63,7 +63,7 @@ export class Redo {
     const pager = this.#pager;
     const view = this.#view;
     const isImage = PageOps.isImage(record.payload, places[0]!);
-    let frame = isImage ? pager.residentFrame(id, view) : pager.fetch(id, view);
+    let frame = isImage ? this.#residentFrame(id) : pager.fetch(id, view);
     if (frame === undefined) {
       pager.requireFrames(1);
       frame = pager.create(id, view);
@@ -74,6 +74,15 @@ export class Redo {
     for (const at of places) this.#ops.apply(view, record.payload, at);
     pager.dirtied(frame, toPageLsn(record.lsn));
     this.#appliedCount += places.length;
+  }
+
+  #residentFrame(id: PageId): Frame | undefined {
+    try {
+      return this.#pager.fetch(id, this.#view);
+    } catch (error) {
+      if (error instanceof PageMiss) return undefined;
+      throw error;
+    }
   }
 
   /** A bitmap page made since the checkpoint: its region of the file is in use. */

@@ -1,0 +1,68 @@
+import { type Environment, createRandom } from "@kvs/env";
+import { InstantWorld, type InstantWorldOptions, SimStorage } from "@kvs/sim";
+import { expect } from "vitest";
+
+import { type Mutation, Store, type StoreOptions } from "../src/index.ts";
+
+/** Few frames and short segments, so that a small store meets every limit. */
+export const SMALL: StoreOptions = { path: "store", memoryBytes: 8 * 4096, segmentBytes: 16_384 };
+
+export function newStorage(seed = 1): SimStorage {
+  return new SimStorage({ random: createRandom(seed) });
+}
+
+/** Runs a body with a store open, as a process of its own that is killed when the body is done. */
+export async function withStore<T>(
+  storage: SimStorage,
+  body: (store: Store, environment: Environment) => Promise<T>,
+  options: { readonly store?: Partial<StoreOptions>; readonly world?: InstantWorldOptions } = {},
+): Promise<T> {
+  const world = new InstantWorld(storage, options.world);
+  try {
+    return await world.run(async (environment) => {
+      const store = await Store.open(environment, { ...SMALL, ...options.store });
+      return body(store, environment);
+    });
+  } finally {
+    storage.processDied(world.environment.disk);
+  }
+}
+
+/** What a store holds, as text, by key. */
+export async function contentOf(
+  store: Store,
+  options: Parameters<Store["scan"]>[0] = {},
+): Promise<Record<string, string>> {
+  const content: Record<string, string> = {};
+  for await (const { key, value } of store.scan(options)) content[text(key)] = text(value);
+  return content;
+}
+
+export function bytes(content: string): Uint8Array {
+  return Uint8Array.from(content, (letter) => letter.charCodeAt(0));
+}
+
+export function text(content: Uint8Array): string {
+  let letters = "";
+  for (const byte of content) letters += String.fromCharCode(byte);
+  return letters;
+}
+
+export function put(key: string, value: string, tree?: number): Mutation {
+  const mutation = { type: "put", key: bytes(key), value: bytes(value) } as const;
+  return tree === undefined ? mutation : { ...mutation, tree };
+}
+
+export function del(key: string, tree?: number): Mutation {
+  const mutation = { type: "delete", key: bytes(key) } as const;
+  return tree === undefined ? mutation : { ...mutation, tree };
+}
+
+/** Expects that a store finds nothing wrong with itself. */
+export async function expectSound(store: Store): Promise<void> {
+  expect(await store.check()).toEqual([]);
+}
+
+export function codeIs(code: string): unknown {
+  return expect.objectContaining({ code });
+}
