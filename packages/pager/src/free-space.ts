@@ -1,5 +1,5 @@
 import { assert } from "@kvs/env";
-import { BITMAP_BITS, FIRST_BITMAP_PAGE, type Run, bitOf } from "./bitmap.ts";
+import { BITMAP_BITS, FIRST_BITMAP_PAGE, type Run, bitOf, hasBit } from "./bitmap.ts";
 import { HEADER_COPIES } from "./file-header.ts";
 import { PAGE_HEADER_BYTES, PAGE_BYTES, PAGE_BITMAP, pageType } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
@@ -70,20 +70,12 @@ export class FreeSpace {
    */
   async load(regionCount: number): Promise<void> {
     assert(this.#regionCount <= regionCount, "free space is loaded once, before it is used");
-    for (let region = this.#regionCount; region < regionCount; region++) {
-      const id = bitmapPage(region);
-      const bits = this.#regions[region]!;
-      await this.#parts.lookAt(id, (view) => {
-        const type = pageType(view);
-        const body = view.u8.subarray(view.base + PAGE_HEADER_BYTES, view.base + PAGE_BYTES);
-        if (type === PAGE_BITMAP) bits.read(body, regionLength(region));
-        const isSane = type === PAGE_BITMAP && bits.isUsed(FIRST_BITMAP_PAGE);
-        if (!isSane) {
-          throw this.#parts.corrupt(id, { reason: "type", expected: PAGE_BITMAP, found: type });
-        }
-      });
-      this.#regionCount++;
-      this.#used += regionLength(region) - bits.freeCount - (region === 0 ? HEADER_COPIES : 0);
+    this.#regions.pop(); // the one being begun, which is another one afterwards
+    try {
+      for (let region = this.#regionCount; region < regionCount; region++) {
+        await this.#parts.lookAt(bitmapPage(region), (view) => this.#loadRegion(region, view));
+      }
+    } finally {
       this.#addRegion();
     }
   }
@@ -137,6 +129,22 @@ export class FreeSpace {
   /** The file could not grow: take what there is. Or it did. */
   noteGrowth(hasGrown: boolean): void {
     this.#isDiskFull = !hasGrown;
+  }
+
+  #loadRegion(region: number, page: PageView): void {
+    const id = bitmapPage(region);
+    const type = pageType(page);
+    const isSane = type === PAGE_BITMAP && hasBit(page, FIRST_BITMAP_PAGE);
+    if (!isSane) {
+      throw this.#parts.corrupt(id, { reason: "type", expected: PAGE_BITMAP, found: type });
+    }
+    const from = (page.base + PAGE_HEADER_BYTES) >>> 2;
+    const body = page.u32.subarray(from, (page.base + PAGE_BYTES) >>> 2);
+    const length = regionLength(region);
+    const bits = RegionBits.of(body, length);
+    this.#regions.push(bits);
+    this.#regionCount++;
+    this.#used += length - bits.freeCount - (region === 0 ? HEADER_COPIES : 0);
   }
 
   #isGoodEnough(run: Run): boolean {

@@ -24,6 +24,7 @@ export {
   bitOf,
   bitmapPageOf,
   hasBit,
+  reservedBits,
   setBits,
 } from "./bitmap.ts";
 export { type Frame, PageMiss } from "./page-miss.ts";
@@ -32,5 +33,8 @@ export { type PageFileHeader } from "./file-header.ts";
 export { createPageFile } from "./page-file.ts";
 export { type FreeSpace } from "./free-space.ts";
 export { type FlushOptions } from "./write-back.ts";
-export { Pager, type PagerOptions, type PagerStats } from "./pager.ts";
+export { Pager } from "./pager.ts";
+export { type PagerOptions, type PagerStats } from "./pager-options.ts";
 export { type CorruptionReason, type PagerErrorCode } from "./pager-error.ts";
+export { type PageFileReport, type PageProblem, verifyPages } from "./check.ts";
+export { inspectPage, printPage } from "./inspect.ts";

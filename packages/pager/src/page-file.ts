@@ -138,7 +138,7 @@ export class PageFile {
  * that a crash leaves a whole file or none.
  *
  * @param path Must not exist.
- * @throws {KvsError} `DISK_EXISTS`, or another of the disk's codes: then there is no such file.
+ * @throws {KvsError} `DISK_EXISTS`, or another of the disk's codes: what is there then is whole.
  */
 export async function createPageFile(
   environment: Environment,

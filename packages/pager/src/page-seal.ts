@@ -47,16 +47,11 @@ export function findPageFault(page: Uint8Array, expected: PageExpectation): Page
   if (view.getUint32(0, true) !== checksum) {
     return { reason: "checksum", expected: view.getUint32(0, true), found: checksum };
   }
-  return findOwnerFault(view, expected);
-}
-
-/** What is wrong with a page whose checksum is right. */
-export function findOwnerFault(page: DataView, expected: PageExpectation): PageFault | undefined {
-  const type = page.getUint8(PAGE_TYPE_OFFSET);
+  const type = view.getUint8(PAGE_TYPE_OFFSET);
   if (type === 0 || type > PAGE_OVERFLOW) return { reason: "type", expected: 0, found: type };
-  const id = page.getUint32(PAGE_ID_OFFSET, true);
+  const id = view.getUint32(PAGE_ID_OFFSET, true);
   if (id !== expected.id) return { reason: "page-id", expected: expected.id, found: id };
-  const fileId = page.getUint32(PAGE_FILE_ID_OFFSET, true);
+  const fileId = view.getUint32(PAGE_FILE_ID_OFFSET, true);
   if (fileId !== expected.fileId) {
     return { reason: "file-id", expected: expected.fileId, found: fileId };
   }

@@ -2,7 +2,6 @@ import { type Environment, KvsError, assert } from "@kvs/env";
 import { type PageFileHeader, HEADER_COPIES } from "./file-header.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { FreeSpace } from "./free-space.ts";
-import { type LogGate } from "./log-gate.ts";
 import { PageFile, readFileHeader } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { NO_PAGE, type PageId, type PageLsn } from "./page-id.ts";
@@ -11,6 +10,7 @@ import { type Frame, PageMiss } from "./page-miss.ts";
 import { ABSENT } from "./page-table.ts";
 import { PageView } from "./page-view.ts";
 import { closed, corruptPage, writeFailed } from "./pager-error.ts";
+import { type PagerOptions, type PagerStats } from "./pager-options.ts";
 import { type Attempt, Room } from "./room.ts";
 import { type FlushOptions, WriteBack } from "./write-back.ts";
 
@@ -20,36 +20,6 @@ const FRAMES_MIN = 4;
 const FRAMES_MAX = 2 ** 22;
 /** A body that misses more pages than this is taken for one that makes no progress. */
 const MISSES_MAX = 2 ** 24;
-
-export interface PagerOptions {
-  /** The page file, which exists; see `createPageFile`. */
-  readonly path: string;
-  /**
-   * Memory for frames. Besides: one spare frame, 512 KiB of I/O buffers, some 50 bytes a frame, and
-   * 4 KiB for each 126 MiB of the file. Default: 64 MiB; at least four frames, at most 16 GiB.
-   */
-  readonly memoryBytes?: number;
-  readonly gate: LogGate;
-  /** The file's id, which every page names: a page of another file is never taken for one of this. */
-  readonly fileId: number;
-  /** The present life of the store, written into every page. */
-  readonly epoch: number;
-  /** Refuses changes. Default: false. */
-  readonly readOnly?: boolean;
-}
-
-/** Figures since the pager was opened. */
-export interface PagerStats {
-  readonly hits: number;
-  readonly misses: number;
-  readonly reads: number;
-  /** Write calls, and the pages in them. */
-  readonly writes: number;
-  readonly pagesWritten: number;
-  readonly evictions: number;
-  readonly dirtyFrames: number;
-  readonly freeFrames: number;
-}
 
 /**
  * The pages of one file, cached in frames.
@@ -169,7 +139,10 @@ export class Pager {
    */
   fetch(id: PageId, view: PageView): Frame {
     const frame = this.#cache.fetch(id, view);
-    if (frame === ABSENT) this.#throwMiss(id, 0, 0);
+    if (frame === ABSENT) {
+      assert(id >= HEADER_COPIES, "no page of content is in the place of a header");
+      this.#throwMiss(id, 0, 0);
+    }
     this.#hits++;
     return frame;
   }

@@ -4,13 +4,34 @@ import { BITMAP_BITS, type Run } from "./bitmap.ts";
 const WORD_BITS = 32;
 const WORDS: number = BITMAP_BITS / WORD_BITS;
 const ALL_USED = 0xffff_ffff;
+/** Shared by all regions that are full, which most of a file's are; never changed. */
+const FULL = new Uint32Array(WORDS).fill(ALL_USED);
 
-/** The bits of one bitmap page, in memory: 4 KB for 126 MiB of pages. 1 is in use. */
+/** The bits of one bitmap page, in memory: 4 KB for 126 MiB of pages that are not all used. */
 export class RegionBits {
-  readonly #words = new Uint32Array(WORDS);
+  #words: Uint32Array;
   #freeCount = BITMAP_BITS;
   /** No run of free bits is longer. */
   #longest = BITMAP_BITS;
+
+  /** All free. */
+  constructor(words: Uint32Array = new Uint32Array(WORDS)) {
+    this.#words = words;
+  }
+
+  /** Copies the bits of a bitmap page's body; those from `length` on stand for no page. */
+  static of(body: Uint32Array, length: number): RegionBits {
+    assert(body.length === WORDS, "a body has a bit for each page of the region");
+    let used = 0;
+    for (let word = 0; word < WORDS; word++) used += countBits(body[word]!);
+    const bits = new RegionBits(used === BITMAP_BITS ? FULL : body.slice());
+    bits.#freeCount = BITMAP_BITS - used;
+    for (let bit = length; bit < BITMAP_BITS; bit++) {
+      if (!bits.isUsed(bit)) bits.mark({ first: bit, count: 1 }, true);
+    }
+    bits.#longest = bits.#freeCount;
+    return bits;
+  }
 
   get freeCount(): number {
     return this.#freeCount;
@@ -21,23 +42,6 @@ export class RegionBits {
     return count <= this.#longest;
   }
 
-  /** Takes the bits from a bitmap page's body; those from `length` on stand for no page. */
-  read(body: Uint8Array, length: number): void {
-    assert(body.length * 8 === BITMAP_BITS, "a body has a bit for each page of the region");
-    let used = 0;
-    for (let word = 0; word < WORDS; word++) {
-      const at = 4 * word;
-      const bits = body[at]! | (body[at + 1]! << 8) | (body[at + 2]! << 16) | (body[at + 3]! << 24);
-      this.#words[word] = bits;
-      used += countBits(bits);
-    }
-    this.#freeCount = BITMAP_BITS - used;
-    for (let bit = length; bit < BITMAP_BITS; bit++) {
-      if (!this.isUsed(bit)) this.mark({ first: bit, count: 1 }, true);
-    }
-    this.#longest = this.#freeCount;
-  }
-
   isUsed(bit: number): boolean {
     return ((this.#words[bit >>> 5]! >>> (bit & 31)) & 1) === 1;
   }
@@ -45,6 +49,7 @@ export class RegionBits {
   /** Marks free bits used, or used bits free: doing it twice means that two own the same page. */
   mark(run: Run, isUsed: boolean): void {
     assert(run.count >= 1 && run.first + run.count <= BITMAP_BITS, "a run lies in one region");
+    if (this.#words === FULL) this.#words = FULL.slice();
     for (let bit = run.first; bit < run.first + run.count; bit++) {
       const mask = 1 << (bit & 31);
       const word = this.#words[bit >>> 5]!;

@@ -86,13 +86,8 @@ export class Room {
     return true;
   }
 
-  /** Pins a resident page for the attempt, in place of its oldest pin if it has three. */
+  /** Pins a page that the attempt just got, in place of its oldest pin if it has three. */
   pin(attempt: Attempt, frame: Frame): void {
-    const at = attempt.pins.indexOf(frame);
-    if (at >= 0) {
-      attempt.pins.push(...attempt.pins.splice(at, 1));
-      return;
-    }
     this.#cache.pin(frame);
     attempt.pins.push(frame);
     this.#holders.add(attempt);
