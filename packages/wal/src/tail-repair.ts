@@ -32,7 +32,6 @@ import {
 } from "./log-cursor.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
 import {
-  FIRST_FRAGMENT,
   FRAGMENT_HEADER_BYTES,
   type FragmentHeader,
   WHOLE_RECORD,
@@ -121,7 +120,7 @@ async function findWalkStart(source: TailSource, ignoreEpoch: boolean): Promise<
     const from = base + SEGMENT_HEADER_BYTES;
     const cursor = new LogCursor({ ...options, from });
     const step = await nextStep(cursor);
-    if (step.type === "fragment" && (step.flags & FIRST_FRAGMENT) !== 0) return from;
+    if (step.type === "fragment") return from; // one that continues a record is not taken here
     base -= source.geometry.segmentBytes;
   }
   return base + SEGMENT_HEADER_BYTES;

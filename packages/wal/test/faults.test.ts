@@ -90,6 +90,35 @@ for (const { name, verdictOf, isLasting } of CASES) {
   }
 }
 
+test("the process is killed during the n-th disk call, for every n: nothing acknowledged is lost", async () => {
+  let killed = 0;
+  for (let n = 0; ; n++) {
+    const storage = new SimStorage({ random: createRandom(n) });
+    const model = new LogModel(ORIGIN);
+    let calls = 0;
+    const onCall = (): DiskVerdict | undefined =>
+      ++calls === n + 1 ? { type: "halt" } : undefined;
+    const life = liveAndFail(storage, model, onCall);
+    const isOver = await Promise.race([life.then(() => true), idle().then(() => false)]);
+    if (isOver) break;
+
+    killed++;
+    const expectation = model.expectation();
+    storage.processDied();
+    const wal = await openWal(storage, OPTIONS);
+    await checkLog(wal, expectation);
+    // What was read is acted upon: a power cut right after takes nothing of it back.
+    const recovered = { ...expectation, ackedLsn: wal.endLsn, cutting: undefined };
+    await checkImage(storage.worstCase(), recovered, OPTIONS);
+  }
+  expect(killed).toBeGreaterThan(50);
+});
+
+/** Long enough for everything that can go on to come to rest. */
+async function idle(): Promise<void> {
+  for (let turn = 0; turn < 300; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Runs the script until an error ends it, which must be one that is documented. */
 async function liveAndFail(
   storage: SimStorage,

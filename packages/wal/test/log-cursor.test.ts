@@ -3,6 +3,7 @@ import { forEachSeedAsync } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { sealFragment } from "../src/record-format.ts";
+import { decodeSegmentHeader, encodeSegmentHeader } from "../src/segment-format.ts";
 import { payloadOf } from "./fixture.ts";
 import { MemoryLog } from "./memory-log.ts";
 
@@ -203,6 +204,25 @@ test("a record's fragments have one epoch and one kind", async () => {
     expect(fragments.length).toBe(isTaken ? 2 : 1);
     if (!isTaken) expect(rejection).toMatchObject({ reason: "sequence", position: 1024 + 64 });
   }
+});
+
+test("a segment is entered only through a header that belongs there", async () => {
+  const entered = async (fields: object): Promise<boolean> => {
+    const log = filledLog();
+    const { fragments } = await log.walk();
+    const header = decodeSegmentHeader(log.segments.get(1024)!)!;
+    encodeSegmentHeader(log.segments.get(1024)!, 0, { ...header, ...fields });
+    const { fragments: found, rejection } = await log.walk();
+    if (found.length === fragments.length) return true;
+    expect(found).toEqual(fragments.filter(({ lsn }) => lsn <= 1024));
+    expect(rejection).toMatchObject({ position: 1024, reason: "segment header" });
+    return false;
+  };
+  expect(await entered({})).toBe(true);
+  expect(await entered({ epoch: 1 })).toBe(false);
+  expect(await entered({ previousLsn: 1023 })).toBe(false);
+  expect(await entered({ base: 2048 })).toBe(false);
+  expect(await entered({ logId: new Uint8Array(8) })).toBe(false);
 });
 
 test("a walk may begin at any record", async () => {

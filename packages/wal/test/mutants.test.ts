@@ -43,11 +43,12 @@ test("REL-W16: an acknowledgement without a sync is caught (wal.skip-datasync)",
  * The alignment that only the epoch tells apart: a tail is cut, and a new record of the same size
  * ends exactly where a record of the old tail begins.
  */
-async function recordsAfterAlignedCut(world: WorldOptions): Promise<number[]> {
+async function recordsAfterAlignedCut(world: WorldOptions, isReopened = false): Promise<number[]> {
   const storage = newStorage();
-  const first = await openWal(storage, {}, world);
+  let first = await openWal(storage, {}, world);
   first.append(1, payloadOf(0, 200));
   await first.sync();
+  if (isReopened) first = await openWal(storage, {}, world);
   // A group of three whose first record is torn: its sectors are lost, the others are there.
   const start = first.endLsn;
   for (let index = 1; index <= 3; index++) first.append(1, payloadOf(index, 600));
@@ -65,6 +66,8 @@ async function recordsAfterAlignedCut(world: WorldOptions): Promise<number[]> {
 
 test("REL-W6: the remains of a cut tail are not taken for records, even where one would fit", async () => {
   expect(await recordsAfterAlignedCut({})).toEqual([1, 2]);
+  // The remains have the newest epoch there is: no sound record before the end has it.
+  expect(await recordsAfterAlignedCut({}, true)).toEqual([1, 2]);
 });
 
 test("REL-W6: without epochs the remains of a cut tail come back (wal.ignore-epoch)", async () => {

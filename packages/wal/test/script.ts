@@ -16,6 +16,13 @@ export async function runScript(wal: Wal, model: LogModel): Promise<void> {
     for (let at = 0; at < 3; at++) append(group * 10 + at, 150 + 300 * at);
     await sync();
   }
+  // The next group begins a segment, behind a rest that is too small.
+  const rest = 4096 - ((wal.endLsn - model.origin + 64) % 4096);
+  append(40, (rest < 100 ? rest + 4096 - 64 - 32 : rest) - 32 - 10);
+  await sync();
+  append(41, 300);
+  append(42, 600);
+  await sync();
   append(50, 9000); // over three segments
   append(51, 1);
   await sync();
