@@ -41,7 +41,28 @@ export function fromRegExp(expression: RegExp, at: string): RegexTest {
   }
   const source = expression.source;
   if (source.length > REGEX_PATTERN_MAX) throw tooLong(source, at);
-  return checked(RE2JS.translateRegExp(source), sortedOptions(expression.flags), at);
+  const unsupported = findUnsupported(source, UNSUPPORTED_IN_JAVASCRIPT);
+  if (unsupported !== undefined) throw badRegex(at, ...unsupported);
+  const isUnicode = expression.flags.includes("u");
+  const translated = RE2JS.translateRegExp(plainEscapes(source, isUnicode));
+  return checked(translated, sortedOptions(expression.flags), at);
+}
+
+/**
+ * Resolves escapes that the library takes for those of RE2: without the flag `u`, JavaScript reads
+ * `\\A` as "A", and it writes one character above U+FFFF as two escapes.
+ */
+function plainEscapes(source: string, isUnicode: boolean): string {
+  const letters = isUnicode ? "" : "AEPQapz";
+  return source.replaceAll(
+    /\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\([^])/gi,
+    (escape: string, high?: string, low?: string, letter?: string) => {
+      if (high !== undefined && low !== undefined) {
+        return String.fromCharCode(parseInt(high, 16), parseInt(low, 16));
+      }
+      return letter !== undefined && letters.includes(letter) ? letter : escape;
+    },
+  );
 }
 
 /**
@@ -86,29 +107,45 @@ function checked(pattern: string, options: string, at: string): RegexTest {
   return { type: "regex", pattern, options };
 }
 
-/** What PCRE has and linear time does not allow, or RE2 does not know. */
-const UNSUPPORTED: readonly (readonly [RegExp, string, string])[] = [
-  [/^\((?:\?<?[=!])/, "lookaround", "match what is around as well, or add a second condition"],
-  [/^\\(?:[1-9]|k[<{'])|^\(\?P=/, "a back-reference", "compare the parts outside of the database"],
-  [/^\(\?>|^[*+?}]\+/, "an atomic or possessive group", "leave it plain: there is no backtracking"],
+type Unsupported = readonly [start: RegExp, what: string, advice: string];
+
+/** What JavaScript has and linear time does not allow. */
+const UNSUPPORTED_IN_JAVASCRIPT: readonly Unsupported[] = [
+  [/^\(\?<?[=!]/, "lookaround", "match what is around as well, or add a second condition"],
+  [/^\\(?:[1-9]|k[<{'])/, "a back-reference", "compare the parts outside of the database"],
+];
+
+/** What PCRE has beyond that, or RE2 does not know. */
+const UNSUPPORTED: readonly Unsupported[] = [
+  ...UNSUPPORTED_IN_JAVASCRIPT,
+  [/^\(\?P=/, "a back-reference", "compare the parts outside of the database"],
+  [/^\(\?>|^[*+?}]\+/, "an atomic or possessive group", "leave it plain: nothing backtracks here"],
   [/^\(\?(?:R|[0-9+]|&|P>)/, "recursion", "write the levels out"],
   [/^\(\?\(/, "a conditional", "write both cases with |"],
   [/^\(\?#/, "a comment", "use the option x and # instead"],
 ];
 
-/** The problem and what to do, from the pattern first: the library's own words name only RE2. */
-function problemOf(pattern: string, error: unknown): readonly [string, string] {
+function findUnsupported(
+  pattern: string,
+  constructs: readonly Unsupported[],
+): readonly [problem: string, advice: string] | undefined {
   let at = 0;
   while (at < pattern.length) {
     const rest = pattern.slice(at, at + 4);
-    const found = UNSUPPORTED.find(([start]) => start.test(rest));
+    const found = constructs.find(([start]) => start.test(rest));
     if (found !== undefined) return [`${found[1]} is not supported`, found[2]];
     if (rest.startsWith("[")) at = classEnd(pattern, at);
     else at += rest.startsWith("\\") ? 2 : 1; // what is escaped begins nothing
   }
+  return undefined;
+}
+
+/** The problem and what to do, from the pattern first: the library's own words name only RE2. */
+function problemOf(pattern: string, error: unknown): readonly [problem: string, advice: string] {
   const words = error instanceof Error ? error.message : "";
   const problem = /regexp: ([^:]*)/.exec(words)?.[1] ?? "it is not a regular expression of RE2";
-  return [problem, "see docs/query-language.md for the syntax"];
+  const advice = "see docs/query-language.md for the syntax";
+  return findUnsupported(pattern, UNSUPPORTED) ?? [problem, advice];
 }
 
 function tooLong(pattern: string, at: string): Error {
