@@ -8,6 +8,8 @@ import { LEDGER_PORT, type Witness, nodeUrl } from "./witness.ts";
 
 /** A client waits so long for an answer. */
 const ANSWER_MS = 800;
+/** After so many answers in a row that did not come, a connection is taken for dead. */
+const SILENT_ANSWERS_MAX = 2;
 /** Attempts to have one entry kept, then the client gives up on it. */
 const ATTEMPTS_MAX = 6;
 
@@ -190,6 +192,7 @@ class NodeLink {
   readonly #client: string;
   readonly #node: string;
   #connection: Connection | undefined;
+  #silentAnswers = 0;
   #pending: { readonly number: number; readonly settle: (answer: LinkAnswer) => void } | undefined;
 
   constructor(environment: Environment, client: string, node: string) {
@@ -221,6 +224,8 @@ class NodeLink {
       connection.send(encodeMessage(message));
     });
     this.#pending = undefined;
+    this.#silentAnswers = answer.type === "unknown" ? this.#silentAnswers + 1 : 0;
+    if (this.#silentAnswers >= SILENT_ANSWERS_MAX) connection.close("discard");
     return answer;
   }
 
@@ -233,6 +238,7 @@ class NodeLink {
     const url = nodeUrl(this.#node, "client");
     const connection = await network.connect(url, { timeoutMs: ANSWER_MS });
     this.#connection = connection;
+    this.#silentAnswers = 0;
     connection.start({
       frame: (bytes) => {
         const message = decodeMessage(bytes);

@@ -39,7 +39,7 @@ export class LedgerHistory {
   }
 
   invoke(process: number, call: HistoryCall): LedgerCall {
-    const node = String(call.value[0]);
+    const node = nodeOf(call);
     const nowNs = (): number => {
       this.#noteHarm(node);
       return this.#nowMicros() * 1000;
@@ -60,19 +60,26 @@ export class LedgerHistory {
   /** What is wrong with it, if anything. */
   violations(): string[] {
     validateHistory(this.#recorder.events);
-    const telling = this.#recorder.events.filter((event) => this.#isTelling(event));
-    const result = checkLinearizability(registerModel, registerOperations(telling));
+    const nodes = new Set(this.#recorder.events.map(nodeOf));
+    // Node by node: an operation whose end is left out must stay open, though its process goes on.
+    const operations = [...nodes].flatMap((node) => registerOperations(this.#tellingOf(node)));
+    const result = checkLinearizability(registerModel, operations);
     if (result.verdict === "linearizable") return [];
     if (result.verdict === "unknown") return ["the history of a register is too long to judge"];
     return [`a register is not linearizable: ${result.violation!.text}`];
   }
 
-  #isTelling(event: HistoryEvent): boolean {
-    return event.index < (this.#harmedAt.get(String(event.value[0])) ?? Infinity);
+  #tellingOf(node: string): HistoryEvent[] {
+    const end = this.#harmedAt.get(node) ?? Infinity;
+    return this.#recorder.events.filter((event) => nodeOf(event) === node && event.index < end);
   }
 
   #noteHarm(node: string): void {
     if (this.#harmedAt.has(node) || !this.#isHarmed(node)) return;
     this.#harmedAt.set(node, this.#recorder.events.length);
   }
+}
+
+function nodeOf(event: HistoryCall): string {
+  return String(event.value[0]);
 }

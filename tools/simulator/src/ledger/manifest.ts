@@ -70,5 +70,5 @@ export async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
 }
 
 function checksumOf(body: string): string {
-  return crc32(body).toString(16).padStart(8, "0");
+  return crc32(new TextEncoder().encode(body)).toString(16).padStart(8, "0");
 }

@@ -62,5 +62,5 @@ function notesBody({ epoch, recordCount }: Notes): string {
 }
 
 function checksumOf(body: string): string {
-  return crc32(body).toString(16).padStart(8, "0");
+  return crc32(new TextEncoder().encode(body)).toString(16).padStart(8, "0");
 }
