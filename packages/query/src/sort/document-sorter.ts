@@ -1,9 +1,9 @@
 import { type DocumentObject } from "@kvs/codec";
 import { assert } from "@kvs/env";
 import { queryError } from "../query-error.ts";
-import { compareSortKeys, type SortKey, sortKeyOf } from "./sort-key.ts";
+import { compareSortKeys, compareSortValues, type SortKey, sortKeyOf } from "./sort-key.ts";
 import { type SortSpec } from "./sort-spec.ts";
-import { TopK } from "./top-k.ts";
+import { type Comparator, TopK } from "./top-k.ts";
 
 export interface SorterOptions {
   /** Leave out so many of the first documents. A safe integer of at least 0. Default: 0. */
@@ -23,6 +23,8 @@ const ENTRY_BYTES = 100;
 /** A document with what is needed to sort it. */
 interface Entry<T> {
   readonly key: SortKey;
+  /** The first value of the key once more: it decides most comparisons, and is nearer. */
+  readonly first: SortKey[number];
   /** The order of arrival, which decides between equal keys: the sort is stable. */
   readonly sequence: number;
   readonly document: T;
@@ -36,6 +38,7 @@ interface Entry<T> {
  */
 export class DocumentSorter<T extends DocumentObject> {
   readonly #sort: SortSpec;
+  readonly #compare: Comparator<Entry<T>>;
   readonly #skip: number;
   readonly #maxBytes: number;
   readonly #first: TopK<Entry<T>> | undefined;
@@ -49,6 +52,7 @@ export class DocumentSorter<T extends DocumentObject> {
     assert(limit === undefined || isCount(limit), "a limit is a safe integer of at least 0");
     assert(maxBytes >= 0, "a sort may hold at least nothing");
     this.#sort = sort;
+    this.#compare = entryComparator(sort);
     this.#skip = skip;
     this.#maxBytes = maxBytes;
     // More than can be counted is no limit.
@@ -71,7 +75,13 @@ export class DocumentSorter<T extends DocumentObject> {
   add(document: T, bytes: number): void {
     assert(isCount(bytes), "a size is a safe integer of at least 0");
     const key = sortKeyOf(document, this.#sort);
-    const entry = { key, sequence: this.#sequence++, document, bytes: bytes + ENTRY_BYTES };
+    const entry = {
+      key,
+      first: key[0],
+      sequence: this.#sequence++,
+      document,
+      bytes: bytes + ENTRY_BYTES,
+    };
     this.#bytes += entry.bytes;
     if (this.#first === undefined) this.#all.push(entry);
     else this.#bytes -= this.#first.push(entry)?.bytes ?? 0;
@@ -84,9 +94,6 @@ export class DocumentSorter<T extends DocumentObject> {
     return sorted.slice(this.#skip).map(({ document }) => document);
   }
 
-  readonly #compare = (left: Entry<T>, right: Entry<T>): number =>
-    compareSortKeys(left.key, right.key, this.#sort) || left.sequence - right.sequence;
-
   #tooLarge(): Error {
     return queryError(
       "QUERY_SORT_TOO_LARGE",
@@ -95,6 +102,18 @@ export class DocumentSorter<T extends DocumentObject> {
       { maxBytes: this.#maxBytes },
     );
   }
+}
+
+function entryComparator<T>(sort: SortSpec): Comparator<Entry<T>> {
+  const direction = sort[0]?.direction ?? 1;
+  const hasMore = sort.length > 1;
+  return (left, right) => {
+    const order = compareSortValues(left.first, right.first);
+    if (order !== 0) return order * direction;
+    return (
+      (hasMore && compareSortKeys(left.key, right.key, sort)) || left.sequence - right.sequence
+    );
+  };
 }
 
 function isCount(value: number): boolean {

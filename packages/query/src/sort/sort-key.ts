@@ -38,7 +38,7 @@ export function sortKeyOf(document: DocumentObject, sort: SortSpec): SortKey {
 /** Orders two keys of the same sort: negative, zero or positive. */
 export function compareSortKeys(left: SortKey, right: SortKey, sort: SortSpec): number {
   for (let at = 0; at < sort.length; at++) {
-    const order = compareParts(left[at], right[at]);
+    const order = compareSortValues(left[at], right[at]);
     if (order !== 0) return order * sort[at]!.direction;
   }
   return 0;
@@ -53,10 +53,11 @@ export function compareDocuments(
   return compareSortKeys(sortKeyOf(left, sort), sortKeyOf(right, sort), sort);
 }
 
-type KeyPart = DocumentValue | undefined;
-
-/** Numbers and texts first: they are what people sort by. */
-function compareParts(left: KeyPart, right: KeyPart): number {
+/** Orders two values of keys, ascending. Numbers and texts first: they are what people sort by. */
+export function compareSortValues(
+  left: DocumentValue | undefined,
+  right: DocumentValue | undefined,
+): number {
   if (typeof left === "number" && typeof right === "number") {
     if (left < right) return -1;
     if (left > right) return 1;

@@ -12,7 +12,9 @@ function errorOf(projection: unknown): string {
 }
 
 test("inclusion beside exclusion is refused, _id aside", () => {
-  expect(errorOf({ a: 1, b: 0 })).toMatchInlineSnapshot(`"QUERY_BAD_PROJECTION: at projection.b: inclusion and exclusion stand beside each other; name only what to give, or only what to leave out; _id alone may differ"`);
+  expect(errorOf({ a: 1, b: 0 })).toMatchInlineSnapshot(
+    `"QUERY_BAD_PROJECTION: at projection.b: inclusion and exclusion stand beside each other; name only what to give, or only what to leave out; _id alone may differ"`,
+  );
   expect(errorOf({ "_id.a": 0, b: 1 })).toContain("QUERY_BAD_PROJECTION");
   expect(errorOf({ _id: 0, b: 1 })).toBe("no error");
   expect(errorOf({ _id: 1, b: 0 })).toBe("no error");
@@ -32,7 +34,9 @@ test("a path within another is refused", () => {
 });
 
 test("what is not supported is named", () => {
-  expect(errorOf({ a: { $slice: 5 } })).toMatchInlineSnapshot(`"QUERY_UNSUPPORTED: at projection.a.$slice: $slice is not supported in a projection; give the whole field"`);
+  expect(errorOf({ a: { $slice: 5 } })).toMatchInlineSnapshot(
+    `"QUERY_UNSUPPORTED: at projection.a.$slice: $slice is not supported in a projection; give the whole field"`,
+  );
   expect(errorOf({ a: { $elemMatch: { b: 1 } } })).toContain("$elemMatch is not supported");
   expect(errorOf({ "a.$": 1 })).toContain("the positional $ is not supported");
   expect(errorOf({ a: { $meta: "textScore" } })).toContain("$meta is not supported");
