@@ -9,7 +9,8 @@ import { type ErrorDetails, KvsError } from "@kvs/env";
  * - `BTREE_DAMAGED_VALUE`: a long value is not what was written; restore it from a copy of the store.
  * - `BTREE_KEY_TOO_LARGE`: a key has more bytes than a tree takes; use a shorter one.
  * - `BTREE_VALUE_TOO_LARGE`: a value has more bytes than a tree takes; split it.
- * - `BTREE_CLOSED`: the tree was closed before the call, or while it waited.
+ * - `BTREE_NO_TREE`: a page file holds no tree; create one, or open another file.
+ * - `BTREE_NOT_CLEAN`: a process ended while it changed a tree that no log protects; restore the file from a copy.
  */
 export type BtreeErrorCode =
   | "BTREE_DAMAGED_OP"
@@ -17,7 +18,8 @@ export type BtreeErrorCode =
   | "BTREE_DAMAGED_VALUE"
   | "BTREE_KEY_TOO_LARGE"
   | "BTREE_VALUE_TOO_LARGE"
-  | "BTREE_CLOSED";
+  | "BTREE_NO_TREE"
+  | "BTREE_NOT_CLEAN";
 
 /** Makes an error of this package, for the caller to throw. */
 export function btreeError(

@@ -1,7 +1,7 @@
 import { NO_PAGE, type PageId, PageView } from "@kvs/pager";
 import { Descent } from "./descent.ts";
 import { type PageReader } from "./page-writer.ts";
-import { type Probe } from "./probe.ts";
+import { BEHIND_ALL_VERSIONS, type Probe } from "./probe.ts";
 import { hasKey, lowerBound } from "./search.ts";
 import {
   INFO_OVERFLOW,
@@ -73,6 +73,15 @@ export class Cursor {
     this.key.set(probe.bytes.subarray(0, probe.length));
     this.keyBytes = probe.length;
     this.version = probe.version;
+    this.#includesPlace = true;
+    this.#mode = "lost";
+  }
+
+  /** Stands behind the last row. */
+  placeAtEnd(): void {
+    this.key.fill(0xff); // no key is greater
+    this.keyBytes = TREE_KEY_BYTES_MAX;
+    this.version = BEHIND_ALL_VERSIONS;
     this.#includesPlace = true;
     this.#mode = "lost";
   }

@@ -1,3 +1,4 @@
+export { BTree, type MapEntry, type ScanOptions } from "./btree.ts";
 export { type BtreeErrorCode } from "./btree-error.ts";
 export {
   type Attempt,
@@ -21,6 +22,7 @@ export {
 } from "./overflow-value.ts";
 export { OverflowWriter } from "./overflow-writer.ts";
 export { checkPage } from "./page-check.ts";
+export { type DescribeTreeOptions, describePage, describeTree } from "./inspect.ts";
 export { PageEditor, type TreePageShape } from "./page-editor.ts";
 export {
   OP_BITS,
@@ -33,7 +35,8 @@ export {
   writeOpHeader,
 } from "./page-op.ts";
 export { type PageReader, type PageWriter, type UndoKind } from "./page-writer.ts";
-export { NEWEST_VERSION, Probe } from "./probe.ts";
+export { PlainPages } from "./plain-pages.ts";
+export { BEHIND_ALL_VERSIONS, NEWEST_VERSION, Probe } from "./probe.ts";
 export { RowFinder } from "./row-finder.ts";
 export { type RowValue } from "./row.ts";
 export {

@@ -23,6 +23,7 @@ import {
   firstChild,
   garbageBytes,
   heapStart,
+  keyLength,
   leafVersion,
   pageLevel,
   prefixLength,
@@ -136,13 +137,15 @@ function orderFaults(page: PageView): string[] {
 
 /** Where the entries of a page stand. */
 export function positionsOf(page: PageView): Position[] {
+  return Array.from({ length: entryCount(page) }, (_, slot) => positionAt(page, slot));
+}
+
+/** Where an entry stands; its key is a copy. */
+export function positionAt(page: PageView, slot: number): Position {
+  const key = new Uint8Array(keyLength(page, slot));
+  copyKey(page, slot, key);
   const isLeaf = pageLevel(page) === 0;
-  const buffer = new Uint8Array(TREE_KEY_BYTES_MAX);
-  return Array.from({ length: entryCount(page) }, (_, slot) => {
-    const length = copyKey(page, slot, buffer);
-    const version = isLeaf ? leafVersion(page, slot) : separatorVersion(page, slot);
-    return { key: buffer.slice(0, length), version };
-  });
+  return { key, version: isLeaf ? leafVersion(page, slot) : separatorVersion(page, slot) };
 }
 
 /** A key and version, or a separator with the newest version if it has none. */

@@ -6,6 +6,9 @@ const TWO_32 = 0x1_0000_0000;
 /** The newest version there can be; no entry is before a key with it. */
 export const NEWEST_VERSION: number = Number.MAX_SAFE_INTEGER;
 
+/** No version: a position with it is behind every row of its key. */
+export const BEHIND_ALL_VERSIONS = -1;
+
 /**
  * A position in a tree's order: a key and a version. Entries of the key that are newer stand before
  * it, the version itself and older ones at or behind it. Made once and set again for each search, so
@@ -21,7 +24,7 @@ export class Probe {
   /**
    * Points at a key and version.
    *
-   * @param version An integer in [0, 2^53).
+   * @param version An integer in [0, 2^53), or `BEHIND_ALL_VERSIONS`.
    */
   set(bytes: Uint8Array, length: number, version: number): this {
     assert(length <= TREE_KEY_BYTES_MAX, "a key of a tree has at most 1,100 bytes");
