@@ -45,7 +45,7 @@ export interface PageFileHeader {
   readonly isClean: boolean;
 }
 
-export const FILE_FORMAT = 1;
+const FILE_FORMAT = 1;
 /** Pages 0 and 1. */
 export const HEADER_COPIES = 2;
 

@@ -4,7 +4,7 @@ import { type PageView } from "./page-view.ts";
 
 const CHUNK_BITS = 16;
 /** Frames that share one buffer: 256 MiB. */
-export const CHUNK_FRAMES: number = 1 << CHUNK_BITS;
+const CHUNK_FRAMES = 1 << CHUNK_BITS;
 const CHUNK_MASK = CHUNK_FRAMES - 1;
 const PAGE_BITS = 12;
 
