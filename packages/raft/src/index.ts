@@ -1,0 +1,65 @@
+export {
+  changeConfiguration,
+  type Configuration,
+  type ConfigurationInput,
+  type MembershipOperation,
+  MEMBERS_MAX,
+} from "./core/configuration.ts";
+export { decodeConfiguration, encodeConfiguration } from "./core/configuration-codec.ts";
+export {
+  describeConfiguration,
+  describeEntries,
+  describeMessage,
+  describeProgress,
+  describeState,
+} from "./core/describe.ts";
+export { type DropReason } from "./core/drop-reason.ts";
+export {
+  bytesOf,
+  countOf,
+  type EntryBatch,
+  type EntryKind,
+  lastIndexOf,
+  packPayloads,
+  payloadAt,
+  type Payloads,
+} from "./core/entry.ts";
+export { type GroupId, type LogIndex, type NodeId, POSITION_MAX, type Term } from "./core/ids.ts";
+export { findViolation } from "./core/invariants.ts";
+export { type LeaseRead } from "./core/lease.ts";
+export {
+  type ConfigurationAt,
+  type DamagedRange,
+  type EntryReader,
+  type HardState,
+  type LogImage,
+  type LogPoint,
+} from "./core/log-store.ts";
+export { type MembershipChangeOptions } from "./core/membership-change.ts";
+export type * from "./core/message.ts";
+export { type Mutant, MUTANTS } from "./core/mutants.ts";
+export { type Electorate, quorumCommitted, voteResult, type VoteResult } from "./core/quorum.ts";
+export { type Proposed, RaftCore } from "./core/raft-core.ts";
+export { type RaftErrorCode } from "./core/raft-error.ts";
+export {
+  DEFAULT_SETTINGS,
+  type LeaseSettings,
+  type RaftOptions,
+  type RaftSettings,
+} from "./core/raft-options.ts";
+export { type Role } from "./core/raft-state.ts";
+export {
+  type RaftEvent,
+  type RaftEventMessage,
+  type RaftEventName,
+  type RaftObserver,
+} from "./core/raft-trace.ts";
+export {
+  type ConfirmedRead,
+  type NewBase,
+  type Ready,
+  type ReceivedChunk,
+  type WantedChunk,
+} from "./core/ready.ts";
+export { type TermRun } from "./core/term-runs.ts";
+export { MemoryLogStore } from "./memory-log-store.ts";
