@@ -37,9 +37,12 @@ export interface InstantWorldOptions {
   readonly answers?: "at-once" | "in-turn";
   /** Virtual time that one `run` may take. Default: ten minutes. */
   readonly limitMs?: number;
+  /** Turns that one `run` may take. Default: ten million. */
+  readonly turnsMax?: number;
 }
 
 const LIMIT_MS_DEFAULT = 600_000;
+const TURNS_MAX_DEFAULT = 10_000_000;
 /** Turns are told apart on the monotonic clock by this much. */
 const TURN_TICK_MS = 1e-3;
 
@@ -56,6 +59,7 @@ export class InstantWorld {
   readonly environment: Environment;
   readonly #clock = new InstantClock();
   readonly #limitMs: number;
+  readonly #turnsMax: number;
 
   /** Attaches a process to `storage`. It lives until the storage is told of its death. */
   constructor(storage: SimStorage, options: InstantWorldOptions = {}) {
@@ -64,6 +68,7 @@ export class InstantWorld {
     const now = Promise.resolve();
     const isInTurn = options.answers === "in-turn";
     this.#limitMs = options.limitMs ?? LIMIT_MS_DEFAULT;
+    this.#turnsMax = options.turnsMax ?? TURNS_MAX_DEFAULT;
     this.environment = {
       clock,
       random: random.split("environment"),
@@ -100,7 +105,8 @@ export class InstantWorld {
    * Runs a body to its end, with everything that it leaves to be done in later turns. One at a time.
    *
    * @returns What it returns.
-   * @throws What it throws; `SIM_STUCK` if it waits for something that will not happen.
+   * @throws What it throws; `SIM_STUCK` if it waits for something that will not happen, or goes on
+   *   for ever.
    */
   async run<T>(body: (environment: Environment) => Promise<T>): Promise<T> {
     const untilMs = this.#clock.monotonicMs() + this.#limitMs;
@@ -109,11 +115,12 @@ export class InstantWorld {
       state.isDone = true;
     });
     done.catch(() => undefined); // it is handed out below
-    for (;;) {
+    for (let turns = 0; turns < this.#turnsMax; turns++) {
       await quiet();
       if (state.isDone) return done;
-      if (!this.#clock.runNext(untilMs)) throw stuck(this.nowMs);
+      if (!this.#clock.runNext(untilMs)) break;
     }
+    throw stuck(this.nowMs);
   }
 }
 
@@ -186,8 +193,12 @@ function quiet(): Promise<void> {
 }
 
 function stuck(nowMs: number): KvsError<SimErrorCode> {
-  return new KvsError("SIM_STUCK", "the run waits for something that will not happen", {
-    outcome: "unknown",
-    details: { virtualMs: nowMs },
-  });
+  return new KvsError(
+    "SIM_STUCK",
+    "the run waits for something that will not happen, or never ends",
+    {
+      outcome: "unknown",
+      details: { virtualMs: nowMs },
+    },
+  );
 }

@@ -4,8 +4,8 @@
  *
  * - `SIM_TOO_MANY_EVENTS`: a run did not end within its events. Look for a loop that never waits, or
  *   raise `maxEvents`.
- * - `SIM_STUCK`: a run in an instant world waits for something that will not happen. Look for a promise
- *   that nobody settles.
+ * - `SIM_STUCK`: a run in an instant world waits for something that will not happen, or never ends.
+ *   Look for a promise that nobody settles, or for a loop.
  * - `SIM_NOT_FAILING`: a scenario to be shrunk does not fail when run again. Check that the program
  *   is deterministic.
  * - `SIM_SEED_FAILED`: a property does not hold for a seed. The message says how to repeat it.

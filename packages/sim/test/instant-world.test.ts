@@ -71,6 +71,14 @@ test("a body that waits for nothing is stuck, also if timers go on for ever", as
   expect(Math.floor(ticking.nowMs)).toBe(4000);
 });
 
+test("a body that takes turns for ever is stuck", async () => {
+  const world = new InstantWorld(newStorage(), { turnsMax: 100 });
+  const run = world.run(async ({ clock }) => {
+    for (;;) await yieldTurn(clock);
+  });
+  await expect(run).rejects.toMatchObject({ code: "SIM_STUCK" });
+});
+
 test("answers in turn let others run in between, in the same order every time", async () => {
   const orders: string[] = [];
   for (const answers of ["at-once", "in-turn", "in-turn"] as const) {

@@ -56,12 +56,13 @@ export class TreeMaker {
   /** Makes the catalog and the main tree of a new store; then its header may name the catalog. */
   async makeFirst(checkpointer: Checkpointer): Promise<void> {
     const { forest, queue } = this.#parts;
-    await queue.exclusive(async () => {
+    const isPublished = await queue.exclusive(async () => {
       const catalogRoot = await this.#makeRoot(CATALOG_TREE, false);
       forest.add(CATALOG_TREE, catalogRoot);
       checkpointer.setCatalogRoot(catalogRoot);
-      await this.#makeTree((rootId) => mainTreeEntry(rootId), forest.nextTreeId);
+      return this.#makeTree((rootId) => mainTreeEntry(rootId), forest.nextTreeId);
     });
+    await isPublished.done;
   }
 
   async #make(name: string): Promise<number> {
