@@ -245,11 +245,15 @@ export class GroupCommit {
     for (const { resolve } of waiters) resolve();
   }
 
-  /** Makes the next segment in the background, so that no group waits for its zeros. */
+  /**
+   * Makes the next segment in the background, so that no group waits for its zeros: as soon as half
+   * of this one is used, for a log that stays small needs no second one.
+   */
   #prepareAhead(lsn: number): void {
     const { geometry, lastBase } = this.#segments;
     const next = geometry.endAfter(lsn);
     if (lastBase >= next || this.#preparing !== undefined) return;
+    if (next - lsn > geometry.segmentBytes / 2) return;
     const prepared = this.#segments.prepareThrough(next);
     this.#preparing = prepared
       .catch((error: unknown) => {
@@ -264,6 +268,8 @@ export class GroupCommit {
   #handleFailure(error: unknown): void {
     if (!isNoSpace(error)) {
       this.fail(error);
+      // A bug, here or in a listener, is not for those who wait: it ends the process.
+      if (!isKvsError(error)) this.#environment.clock.defer(() => rethrow(error));
       return;
     }
     this.#isStalled = true;
@@ -271,6 +277,10 @@ export class GroupCommit {
     this.#environment.hooks.probe("wal.disk-full");
     this.#rejectAll(diskFull(error, "unknown"));
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }
 
 /** Failures that end when space, or a file descriptor, is free again; nothing was made durable. */

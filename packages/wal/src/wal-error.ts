@@ -37,11 +37,12 @@ export function recordTooLarge(length: number, max: number): KvsError<WalErrorCo
 }
 
 /**
- * No room for the next segment. The records stay buffered and go with the next `sync`: until they
+ * No room, or no file descriptor, for the next segment. The records stay buffered and go with the next `sync`: until they
  * are cut off, they may yet become durable.
  */
 export function diskFull(cause: unknown, outcome: "none" | "unknown"): KvsError<WalErrorCode> {
-  const message = "no space for the log; free some and sync again, or cut the records off";
+  const message =
+    "no space for the next segment of the log; free some and sync again, or cut the records off";
   return new KvsError("WAL_DISK_FULL", message, { outcome, retryable: true, cause });
 }
 

@@ -22,6 +22,7 @@ export async function runScript(wal: Wal, model: LogModel): Promise<void> {
   await sync();
   append(41, 300);
   append(42, 600);
+  append(43, 100);
   await sync();
   append(50, 9000); // over three segments
   append(51, 1);

@@ -411,9 +411,13 @@ test("the next segment is ready before the log needs it", async () => {
   wal.append(1, payloadOf(0, 10));
   await wal.sync();
   await settle();
+  expect(wal.stats().segmentCount).toBe(1);
+  wal.append(1, payloadOf(0, 2000));
+  await wal.sync();
+  await settle();
   expect(wal.stats().segmentCount).toBe(2);
   calls.length = 0;
-  wal.append(1, payloadOf(1, 4090));
+  wal.append(1, payloadOf(1, 2090));
   await wal.sync();
   const order = calls.map(({ operation }) => operation);
   expect(order.indexOf("allocate")).not.toBe(0);
@@ -541,6 +545,30 @@ test("REL-W9: after a failed sync the log acknowledges nothing, writes nothing, 
   await expect(wal.ensureSpace(100_000)).rejects.toEqual(walError("WAL_SYNC_FAILED"));
   await wal.close();
   expect(writes).toBe(before);
+});
+
+test("a listener that throws ends the process, and the log with it", async () => {
+  const thrown: unknown[] = [];
+  const environment = environmentOn(newStorage());
+  const defer = (action: () => void): void => {
+    environment.clock.defer(() => {
+      try {
+        action();
+      } catch (error) {
+        thrown.push(error);
+      }
+    });
+  };
+  const clock = { ...environment.clock, defer };
+  const wal = await Wal.open({ ...environment, clock }, { path: PATH, segmentBytes: 4096 });
+  const bug = new Error("a bug");
+  wal.onDurable(() => {
+    throw bug;
+  });
+  wal.append(1, payloadOf(1, 10));
+  await expect(wal.sync()).rejects.toMatchObject({ code: "WAL_SYNC_FAILED", cause: bug });
+  await settle();
+  expect(thrown).toEqual([bug]);
 });
 
 test("small groups, many of them, when a run asks for it", async () => {
