@@ -376,3 +376,15 @@ test("names of the prototype are data like any other", () => {
   ]);
   expect("x" in {}).toBe(false);
 });
+
+test("a tree that no parser gives is a bug of the caller", () => {
+  const element = { type: "element", test: { type: "exists" } } as const;
+  const field = { type: "field", path: "a", test: { type: "exists" } } as const;
+  expect(() => compileFilter(element)).toThrow("a test of elements");
+  for (const inner of [field, { type: "nor", filters: [element] }] as const) {
+    const elemMatch = { type: "elemMatch", of: "values", filter: inner } as const;
+    expect(() => compileFilter({ type: "field", path: "a", test: elemMatch })).toThrow(
+      "asks nothing of fields",
+    );
+  }
+});

@@ -61,10 +61,10 @@ test("what is no regular expression is refused", () => {
 });
 
 test("patterns have limits of length and of what they compile to", () => {
-  expect(problem("x".repeat(REGEX_PATTERN_MAX))).toBe("no error");
+  expect(problem(`[${"x".repeat(REGEX_PATTERN_MAX - 2)}]`)).toBe("no error");
   expect(problem("x".repeat(REGEX_PATTERN_MAX + 1))).toContain("at most 4096");
   expect(problem(new RegExp("x".repeat(REGEX_PATTERN_MAX + 1)))).toContain("at most 4096");
-  expect(problem("(?:abcdefgh){1000}")).toContain("instructions, at most 5000");
+  expect(problem("x".repeat(1001))).toContain("instructions, at most 1000");
   expect(problem("((a{100}){100}){100}")).toContain("invalid repeat count");
   expect(problem("(".repeat(2000))).toContain("QUERY_BAD_REGEX");
 });
