@@ -1,0 +1,101 @@
+import { type Database } from "./database.ts";
+
+/**
+ * A database as a server hosts it: the interface for users, and the same reads and writes of keys on
+ * bytes, so that a value goes from the wire to the disk and back without being decoded.
+ *
+ * 1. Keys are what `encodeKey` makes, and values what `encodeDocument` makes: the server checks both
+ *    before a write. Keys of reads are any bytes of 1 to `KEY_MAX_BYTES`; no such key: absent.
+ * 2. Bytes given to a call may be views of a larger frame. They stay unchanged until the promise of
+ *    the call settles; copy what has to live longer.
+ * 3. A write is durable once its promise fulfils. What rejects is a `KvsError` whose outcome is
+ *    true, or a bug.
+ * 4. A write started earlier in the same turn, or in an earlier one, takes effect before a later one.
+ */
+export interface HostedDatabase extends Database {
+  /**
+   * The value under a key. Answers at once if no page has to be read: then the bytes are a view that
+   * is valid until the database is used again. The bytes of a promised entry are the caller's.
+   */
+  getRaw(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined>;
+  /** @returns The version. @throws {KvsError} `VERSION_MISMATCH`. */
+  putRaw(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number>;
+  /** @returns Whether it was there. @throws {KvsError} `VERSION_MISMATCH`. */
+  deleteRaw(key: Uint8Array, options: RawCondition): Promise<boolean>;
+  /** All or nothing; of several on one key the last one counts. @returns The version. */
+  batchRaw(operations: readonly RawOperation[]): Promise<number>;
+  /** Walks over keys as of the moment of the first step. */
+  scanRaw(range: RawRange): RawCursor;
+}
+
+export interface RawEntry {
+  readonly value: Uint8Array;
+  readonly version: number;
+}
+
+export interface RawCondition {
+  /** Only if the key has this version; 0: only if it is absent; `undefined`: in any case. */
+  readonly ifVersion: number | undefined;
+}
+
+export interface RawPutOptions extends RawCondition {
+  /** Milliseconds until the value expires, 1 to `TTL_MS_MAX`; `undefined`: never. */
+  readonly ttlMs: number | undefined;
+}
+
+export type RawOperation =
+  | {
+      readonly type: "put";
+      readonly key: Uint8Array;
+      readonly value: Uint8Array;
+      readonly ttlMs: number | undefined;
+    }
+  | { readonly type: "delete"; readonly key: Uint8Array };
+
+/** Keys in [from, to) as `memcmp` orders them. The bounds are bytes, not always keys. */
+export interface RawRange {
+  /** `undefined`: from the first. */
+  readonly from: Uint8Array | undefined;
+  /** `undefined`: to the last. */
+  readonly to: Uint8Array | undefined;
+  readonly isReverse: boolean;
+  /** Leaves values out. */
+  readonly isKeysOnly: boolean;
+  /** Entries at most; `undefined`: all. */
+  readonly limit: number | undefined;
+}
+
+export interface RawScanEntry {
+  readonly key: Uint8Array;
+  /** `undefined` if only keys were asked for. */
+  readonly value: Uint8Array | undefined;
+  readonly version: number;
+}
+
+/** A walk over entries, a bounded number at a time. */
+export interface RawCursor {
+  /**
+   * The next entries: at most `entriesMax`, and none after the one whose bytes reach `bytesMax`.
+   * Not called again before the promise settled, nor after `isEnd` or an error.
+   */
+  next(entriesMax: number, bytesMax: number): Promise<RawBatch>;
+  /** Gives up what the walk holds. Called once, at any moment, also while a step is under way. */
+  close(): void;
+}
+
+export interface RawBatch {
+  readonly entries: readonly RawScanEntry[];
+  /** Whether there are no more. */
+  readonly isEnd: boolean;
+}
+
+/** Where a server gets its databases from. */
+export interface DatabaseProvider {
+  /**
+   * Opens the database of this name, which may be new: then its first write makes it. The server
+   * opens a name once, shares the database among its connections, and closes it.
+   *
+   * @throws {KvsError} with outcome `none`; the client that asked gets it.
+   */
+  open(name: string): Promise<HostedDatabase>;
+}
