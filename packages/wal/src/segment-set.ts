@@ -17,6 +17,7 @@ import { type Environment, type File, Mutex, assert, isKvsError, readFullyAt } f
 import { Geometry } from "./geometry.ts";
 import {
   FORMAT_VERSION,
+  LOG_ID_BYTES,
   type LogIdentity,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
@@ -119,7 +120,7 @@ export class SegmentSet {
     const { startPosition: base, segmentBytes } = options;
     await disk.makeDirectory(directory);
     await syncParents(environment, directory);
-    const logId = environment.random.fill(new Uint8Array(8));
+    const logId = environment.random.fill(new Uint8Array(LOG_ID_BYTES));
     const previousLsn = base + SEGMENT_HEADER_BYTES;
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
     encodeSegmentHeader(bytes, 0, { segmentBytes, logId, base, previousLsn, epoch: 1 });

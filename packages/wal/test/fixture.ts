@@ -57,7 +57,7 @@ export function newStorage(seed = 1): SimStorage {
 }
 
 /** Small segments, so that a short test crosses many. */
-export const SMALL: WalOptions = { path: PATH, segmentBytes: 4096 };
+const SMALL: WalOptions = { path: PATH, segmentBytes: 4096 };
 
 export function openWal(
   storage: SimStorage,
