@@ -50,15 +50,22 @@ export class PageLoader {
    * @throws {KvsError} `PAGER_CORRUPT_PAGE`, `DISK_IO`, or what {@link Room.take} throws.
    */
   async load(attempt: Attempt, id: PageId): Promise<void> {
-    if (this.#pinIfResident(attempt, id)) return;
-    const shared = this.#loading.get(id);
-    if (shared !== undefined) {
-      shared.attempts.push(attempt);
-      await shared.done;
-      return;
+    const { room } = this.#parts;
+    for (;;) {
+      if (this.#pinIfResident(attempt, id)) return;
+      const shared = this.#loading.get(id);
+      if (shared !== undefined) {
+        shared.attempts.push(attempt);
+        room.returnSetAside(attempt);
+        room.serve();
+        await shared.done;
+        return;
+      }
+      if (attempt.setAside.length > 0) break;
+      // While this waits, the page may come into a frame, or another attempt begin to read it.
+      const wait = room.take(attempt, 1, false);
+      if (wait !== undefined) await wait;
     }
-    await this.#parts.room.take(attempt, 1, false);
-    if (this.#loading.has(id) || this.#pinIfResident(attempt, id)) return; // the world has changed
     const frame = attempt.setAside.pop()!;
     const loading: Loading = { frame, attempts: [attempt], done: Promise.resolve() };
     this.#loading.set(id, loading);

@@ -204,7 +204,9 @@ export class Pager {
         }
         assert(misses < MISSES_MAX, "a body makes progress from run to run");
         attempt ??= this.#room.begin();
-        await this.#provide(attempt);
+        await this.#provide(attempt).catch((error: unknown) => {
+          throw this.#isClosed ? closed(this.#path) : error;
+        });
       }
     } finally {
       if (attempt !== undefined) this.#room.end(attempt);

@@ -19,11 +19,14 @@ export class Attempt {
   }
 }
 
-interface Request {
+interface Wish {
   readonly attempt: Attempt;
   readonly count: number;
   /** Whether it waits for the dirty share to fall as well. */
   readonly isForChanges: boolean;
+}
+
+interface Request extends Wish {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -104,16 +107,18 @@ export class Room {
    * Sets frames aside for an attempt.
    *
    * @param isForChanges Waits also until no more than 3/4 of all frames are dirty.
+   * @returns What to wait for, or `undefined` if they are set aside already.
    * @throws {KvsError} Of the write that should have freed one; `PAGER_CLOSED`.
    */
-  take(attempt: Attempt, count: number, isForChanges: boolean): Promise<void> {
+  take(attempt: Attempt, count: number, isForChanges: boolean): Promise<void> | undefined {
     assert(count <= this.#cache.frameCount, "an attempt asks for no more frames than there are");
     assert(attempt.setAside.length === 0, "an attempt has used or returned what was set aside");
+    const wish = { attempt, count, isForChanges };
+    if (this.#waiting.length === 0 && this.#tryServe(wish, false)) return undefined;
     return new Promise((resolve, reject) => {
-      const request = { attempt, count, isForChanges, resolve, reject };
       let at = this.#waiting.length;
       while (at > 0 && this.#waiting[at - 1]!.attempt.number > attempt.number) at--;
-      this.#waiting.splice(at, 0, request);
+      this.#waiting.splice(at, 0, { ...wish, resolve, reject });
       this.serve();
     });
   }
@@ -122,22 +127,26 @@ export class Room {
   serve(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const error = this.#writeBack!.error;
-      const isServed = this.#tryServe(next);
-      if (!isServed && error === undefined) {
+      if (this.#tryServe(next, error !== undefined)) {
+        this.#waiting.shift();
+        next.resolve();
+      } else if (error === undefined) {
         this.#writeBack!.pump();
         return;
+      } else {
+        if (!this.#needsWrite(next)) return;
+        this.#waiting.shift();
+        next.reject(error);
       }
-      this.#waiting.shift();
-      if (isServed) next.resolve();
-      else next.reject(error);
     }
   }
 
-  /** Tells those who cannot be served now that it is in vain. */
+  /** A write failed: who needs one is told so. Who needs only what others hold waits on. */
   fail(error: KvsError): void {
     for (const request of this.#waiting.splice(0)) {
-      if (this.#tryServe(request)) request.resolve();
-      else request.reject(error);
+      if (this.#tryServe(request, true)) request.resolve();
+      else if (this.#needsWrite(request)) request.reject(error);
+      else this.#waiting.push(request);
     }
   }
 
@@ -146,12 +155,19 @@ export class Room {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  #tryServe(request: Request): boolean {
+  /** Whether a request cannot be served with the frames that are not dirty. */
+  #needsWrite({ attempt, isForChanges }: Wish): boolean {
+    const { dirtyCount, frameCount } = this.#cache;
+    return isForChanges || frameCount - dirtyCount <= attempt.pins.length;
+  }
+
+  /** @param withoutWrites No write will free a frame. */
+  #tryServe(wish: Wish, withoutWrites: boolean): boolean {
     const cache = this.#cache;
-    const { attempt, count } = request;
-    if (request.isForChanges && cache.dirtyCount > this.#dirtyMax) return false;
+    const { attempt, count } = wish;
+    if (wish.isForChanges && cache.dirtyCount > this.#dirtyMax) return false;
     while (cache.freeCount < count) {
-      if (cache.evict(false) || this.#unpinFor(request)) continue;
+      if (cache.evict(false) || this.#unpinFor(wish, withoutWrites)) continue;
       return false;
     }
     while (attempt.setAside.length < count) attempt.setAside.push(cache.take());
@@ -160,12 +176,12 @@ export class Room {
   }
 
   /** Gives up pins for a request, if nothing else will help. */
-  #unpinFor({ attempt, count }: Request): boolean {
+  #unpinFor({ attempt, count }: Wish, withoutWrites: boolean): boolean {
     if (attempt.pins.length > 0 && attempt.pins.length + count > this.#cache.frameCount) {
       this.#unpin(attempt, 1);
       return true;
     }
-    if (this.#writeBack!.error === undefined && this.#cache.hasUnpinnedDirty()) return false;
+    if (!withoutWrites && this.#cache.hasUnpinnedDirty()) return false;
     let youngest: Attempt | undefined;
     for (const holder of this.#holders) {
       if (holder.number > (youngest ?? attempt).number) youngest = holder;

@@ -11,7 +11,16 @@ import {
   toPageId,
   toPageLsn,
 } from "../src/index.ts";
-import { CountingLog, HEADER, PATH, fillBody, openExisting, readBody } from "./fixture.ts";
+import {
+  CountingLog,
+  HEADER,
+  PATH,
+  changePage,
+  fillBody,
+  openExisting,
+  readBody,
+  writePage,
+} from "./fixture.ts";
 
 const PAGES = 40;
 
@@ -151,4 +160,43 @@ test("readers and a writer end, and see what was written, with four frames and a
     for (const state of Object.keys(simulation.result().probes)) probes.add(state);
   });
   expect([...probes].toSorted()).toContain("pager.pins-taken");
+});
+
+test("REL-W11: while the disk is full, readers share the frames that are clean", async () => {
+  await forEachSeedAsync({ seeds: 40 }, async ({ seed }) => {
+    let isFull = false;
+    const simulation = new Simulation({ seed });
+    let done = 0;
+    simulation.addHost("host", {
+      onDiskCall: ({ operation }) =>
+        isFull && operation === "writeAt" ? { type: "error", code: "DISK_FULL" } : undefined,
+      main: async (environment) => {
+        await environment.disk.makeDirectory("db");
+        await createPageFile(environment, PATH, HEADER);
+        const pager = await openExisting(environment, { frames: 8, gate: new CountingLog() });
+        await pager.grow(PAGES);
+        for (let id = 2; id < 2 + PAGES; id++) await writePage(pager, toPageId(id), id);
+        await pager.flushBefore(toPageLsn(1));
+        isFull = true;
+        for (let id = 2; id < 2 + 4; id++) await changePage(pager, toPageId(id), id, toPageLsn(2));
+        const retries = pager.flushBefore(toPageLsn(2)).catch(() => undefined);
+        const readers = Array.from({ length: 6 }, async (_, reader) => {
+          for (let step = 0; step < 20; step++) {
+            const ids = [0, 1, 2].map((at) => toPageId(2 + ((reader * 7 + step * 3 + at) % PAGES)));
+            const views = ids.map(() => new PageView());
+            await pager.attempt(() => {
+              for (const [at, id] of ids.entries()) pager.fetch(id, views[at]!);
+              expect(views.map(readBody)).toEqual(ids);
+            });
+            if (step % 5 === 0) await pager.flushBefore(toPageLsn(2)).catch(() => undefined);
+          }
+          done++;
+        });
+        await Promise.all([retries, ...readers]);
+        expect(pager.stats().dirtyFrames).toBe(4);
+      },
+    });
+    await simulation.run({ untilMs: 600_000 });
+    expect(done).toBe(6);
+  });
 });
