@@ -187,6 +187,9 @@ export class MiniTransaction implements PageWriter {
   }
 
   begin(undo: UndoKind): void {
+    const { failure } = this.#wal;
+    if (failure !== undefined) this.#guard.poison(failure);
+    this.#guard.requireSound();
     this.#pager.requireFrames(this.#newFrames); // the last thing that may be missing
     this.#guard.enter();
     assert(this.#changed.length + this.#images.length === 0, "the one before has ended");

@@ -44,7 +44,10 @@ export class MutationGuard {
     try {
       return body();
     } catch (error) {
-      if (this.#isMutating) this.poison(error);
+      if (this.#isMutating) {
+        this.#isMutating = false; // what comes next is refused, and told why
+        this.poison(error);
+      }
       throw error;
     }
   }

@@ -5,7 +5,9 @@ import { expect, test } from "vitest";
 import { contentOf, expectSound, newStorage, put, withStore } from "./fixture.ts";
 
 /** Fails the call of this number with an error of the disk, once. */
-function failing(index: number): (call: DiskCall) => { type: "error"; code: "DISK_IO" } | undefined {
+function failing(
+  index: number,
+): (call: DiskCall) => { type: "error"; code: "DISK_IO" } | undefined {
   return (call) => (call.index === index ? { type: "error", code: "DISK_IO" } : undefined);
 }
 

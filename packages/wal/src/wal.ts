@@ -1,4 +1,4 @@
-import { AssertionFailure, type Environment, assert, isKvsError } from "@kvs/env";
+import { AssertionFailure, type Environment, type KvsError, assert, isKvsError } from "@kvs/env";
 
 import { AppendBuffer, GROUP_BYTES_MAX } from "./append-buffer.ts";
 import { GroupCommit, isNoSpace } from "./group-commit.ts";
@@ -118,6 +118,11 @@ export class Wal implements AsyncDisposable {
   /** Where the oldest segment begins: records before were dropped. */
   get headPosition(): number {
     return this.#segments.headBase;
+  }
+
+  /** Why the log accepts nothing more (`WAL_SYNC_FAILED`), if so: ask before you begin. */
+  get failure(): KvsError | undefined {
+    return this.#commit.failure;
   }
 
   /** Bytes appended and not durable. See {@link Wal.room}. */
