@@ -10,6 +10,7 @@ export {
   TAG_BYTES,
 } from "./ciphers.ts";
 export { type Clock, type Timer, sleep, yieldTurn } from "./clock.ts";
+export { closestName } from "./closest-name.ts";
 export { type Compressor, type Compressors } from "./compressors.ts";
 export {
   type Disk,

@@ -12,6 +12,7 @@ export { type VersionedValue } from "./row-reader.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
 export { type ReadOptions, type ScanOptions, Store } from "./store.ts";
+export { storePaths } from "./open-store.ts";
 export { type StoreOptions } from "./store-options.ts";
 export { type StoreStats } from "./store-stats.ts";
 export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";

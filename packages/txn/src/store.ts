@@ -140,6 +140,11 @@ export class Store implements CommitPipe, AsyncDisposable {
     return store;
   }
 
+  /** Whether a failure ended all writing; reopening the store recovers it. */
+  get isPoisoned(): boolean {
+    return this.#guard.isPoisoned;
+  }
+
   /** The newest batch that readers see. */
   get publishedTs(): Timestamp {
     return this.#publisher.publishedTs;

@@ -1,0 +1,116 @@
+import { type Environment, isKvsError } from "@kvs/env";
+import { createNodeEnvironment } from "@kvs/node";
+import { inspectPage, toPageId, verifyPages } from "@kvs/pager";
+import { Store, storePaths } from "@kvs/txn";
+import { checkWal, dumpWal } from "@kvs/wal";
+import { CommandFailure, type Session, callersPath } from "../session.ts";
+
+/** Page cache while a store is checked: it is read once, from end to end. */
+const CHECK_MEMORY_BYTES: number = 64 << 20;
+
+/** What a check of the files found, in the words of the package that looked. */
+interface Problem {
+  readonly where: string;
+  readonly what: string;
+}
+
+/**
+ * Looks at every byte of a stopped data directory: log, pages, trees. First the files as they are,
+ * then, if those are whole, the store itself, which recovers it if it was not closed.
+ */
+export async function check(session: Session, dataDir: string): Promise<void> {
+  const environment = createNodeEnvironment();
+  const path = callersPath(dataDir);
+  await requireStopped(environment, path, dataDir);
+  const problems = [...(await checkFiles(environment, path))];
+  if (problems.length === 0) problems.push(...(await checkStore(environment, path)));
+  const { output } = session;
+  for (const problem of problems) {
+    if (output.isJson) await output.value(problem);
+    else output.line(`${problem.where}: ${problem.what}`);
+  }
+  if (problems.length > 0) {
+    process.exitCode = 1;
+    output.say(`${problems.length} problems; restore the data from a copy`);
+  } else if (output.isJson) await output.value({ problems: 0 });
+  else output.say(`${dataDir} is sound`);
+}
+
+/** Prints the records of the log. */
+export async function walDump(session: Session, dataDir: string): Promise<void> {
+  const environment = createNodeEnvironment();
+  const path = callersPath(dataDir);
+  await requireStopped(environment, path, dataDir);
+  for await (const line of dumpWal(environment, storePaths(path).log)) {
+    if (session.output.isJson) await session.output.value(line);
+    else session.output.line(line);
+  }
+}
+
+/** Prints one page of the page file. */
+export async function pageDump(session: Session, dataDir: string, page: number): Promise<void> {
+  const environment = createNodeEnvironment();
+  const path = callersPath(dataDir);
+  await requireStopped(environment, path, dataDir);
+  const text = await inspectPage(environment, storePaths(path).pages, toPageId(page));
+  if (session.output.isJson) await session.output.value(text);
+  else session.output.line(text);
+}
+
+/** Refuses a folder that is no data directory, or that a server has open. */
+async function requireStopped(
+  environment: Environment,
+  path: string,
+  shown: string,
+): Promise<void> {
+  const { lock, pages } = storePaths(path);
+  if ((await environment.disk.stat(pages)) === undefined) {
+    throw new CommandFailure(`${shown} holds no data of KVS; name the folder with --data-dir`);
+  }
+  try {
+    await (await environment.disk.lock(lock)).release();
+  } catch (error) {
+    if (!isKvsError(error, "DISK_LOCKED")) throw error;
+    const message = `a server has ${shown} open; stop it first`;
+    throw new CommandFailure(message, { cause: error });
+  }
+}
+
+async function checkFiles(environment: Environment, path: string): Promise<Problem[]> {
+  const { log, pages } = storePaths(path);
+  const problems: Problem[] = [];
+  const wal = await checkWal(environment, log);
+  if (wal.damage !== undefined) problems.push({ where: log, what: wal.damage.message });
+  try {
+    const report = await verifyPages(environment, pages);
+    if (report?.header.isClean !== true) return problems; // whole only with its log: recovery tells
+    for (const { page, reason, expected, found } of report.problems) {
+      const what = `${reason}, expected ${expected}, found ${found}`;
+      problems.push({ where: `${pages} page ${page}`, what });
+    }
+  } catch (error) {
+    problems.push({ where: pages, what: textOf(error) });
+  }
+  return problems;
+}
+
+async function checkStore(environment: Environment, path: string): Promise<Problem[]> {
+  try {
+    const store = await Store.open(environment, { path, memoryBytes: CHECK_MEMORY_BYTES });
+    try {
+      const findings = await store.check();
+      return findings.map(({ tree, page, type, message }) => ({
+        where: `tree ${tree === "" ? "-" : tree} page ${page}`,
+        what: `${type}: ${message}`,
+      }));
+    } finally {
+      await store.close();
+    }
+  } catch (error) {
+    return [{ where: path, what: textOf(error) }];
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

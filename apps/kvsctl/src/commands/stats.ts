@@ -1,0 +1,28 @@
+import { type Session, withDatabase } from "../session.ts";
+
+export function stats(session: Session): Promise<void> {
+  const { output } = session;
+  return withDatabase(session, async (database) => {
+    const figures = await database.stats();
+    if (output.isJson) {
+      await output.value(figures);
+      return;
+    }
+    output.table(
+      ["", "value"],
+      [
+        ["database", figures.name],
+        ["collections", figures.collections.join(", ") || "none"],
+        ["newest version", figures.version],
+        ["on disk", megabytes(figures.diskBytes)],
+        ["page cache in use", megabytes(figures.memoryBytes)],
+        ["log since checkpoint", megabytes(figures.logBytes)],
+        ["open cursors", figures.openCursors],
+      ],
+    );
+  });
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

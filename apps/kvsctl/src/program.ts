@@ -1,0 +1,148 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { find, insert } from "./commands/documents.ts";
+import { exportCollection } from "./commands/export.ts";
+import { type ImportFlags, importFile } from "./commands/import.ts";
+import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
+import { check, pageDump, walDump } from "./commands/offline.ts";
+import { stats } from "./commands/stats.ts";
+import { type GlobalOptions, type Session, newSession } from "./session.ts";
+
+const DEFAULT_URL = "kvs://127.0.0.1:5000/default";
+const DEFAULT_DATA_DIR = "./kvs-data";
+
+/** Every command of kvsctl. */
+export function createProgram(version: string): Command {
+  const program = new Command("kvsctl")
+    .description("Reads and writes a KVS server, and looks into its files.")
+    .version(version)
+    .showHelpAfterError("(kvsctl --help lists the commands)")
+    .showSuggestionAfterError();
+  addKeyCommands(program);
+  addDocumentCommands(program);
+  addOfflineCommands(program);
+  for (const command of [program, ...allCommands(program)]) addGlobalOptions(command);
+  return program;
+}
+
+function addKeyCommands(program: Command): void {
+  program
+    .command("get <key>")
+    .description("print the value of a key; exit code 1 if it is absent")
+    .action((key: string, _flags, command: Command) => get(sessionOf(command), key));
+  program
+    .command("put <key> <value>")
+    .description("put a value under a key: JSON if it parses, else text")
+    .action((key: string, value: string, _flags, command: Command) =>
+      put(sessionOf(command), key, value),
+    );
+  program
+    .command("del <key>")
+    .description("remove a key; exit code 1 if it was absent")
+    .action((key: string, _flags, command: Command) => remove(sessionOf(command), key));
+  program
+    .command("scan")
+    .description("list keys in order")
+    .option(
+      "--prefix <prefix>",
+      "only keys that begin with this text, or with these parts: '[1,2]'",
+    )
+    .option("--limit <n>", "at most so many", count)
+    .action((flags: ScanFlags, command: Command) => scan(sessionOf(command), flags));
+  program
+    .command("stats")
+    .description("what the database holds")
+    .action((_flags, command: Command) => stats(sessionOf(command)));
+}
+
+function addDocumentCommands(program: Command): void {
+  program
+    .command("find <collection> [query]")
+    .description('find documents: {"filter":{…},"sort":{…},"skip":…,"limit":…,"projection":{…}}')
+    .action((collection: string, query: string | undefined, _flags, command: Command) =>
+      find(sessionOf(command), collection, query ?? "{}"),
+    );
+  program
+    .command("insert <collection> <document>")
+    .description("store a document")
+    .action((collection: string, document: string, _flags, command: Command) =>
+      insert(sessionOf(command), collection, document),
+    );
+  program
+    .command("import <collection> <file>")
+    .description("store the records of a JSON, JSON Lines or CSV file; - is standard input")
+    .addOption(
+      new Option("--format <format>", "instead of the file's ending").choices([
+        "json",
+        "jsonl",
+        "csv",
+      ]),
+    )
+    .option("--stop-on-error", "stop at the first bad record")
+    .action((collection: string, file: string, flags: ImportFlags, command: Command) =>
+      importFile(sessionOf(command), collection, file, flags),
+    );
+  program
+    .command("export <collection> [file]")
+    .description("write all documents as JSON Lines to a file, or to standard output")
+    .action((collection: string, file: string | undefined, _flags, command: Command) =>
+      exportCollection(sessionOf(command), collection, file ?? "-"),
+    );
+}
+
+function addOfflineCommands(program: Command): void {
+  program
+    .command("check")
+    .description("look at every byte of a stopped server's data")
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .action((flags: { dataDir: string }, command: Command) =>
+      check(sessionOf(command), flags.dataDir),
+    );
+  program
+    .command("wal")
+    .description("the log of a stopped server")
+    .command("dump")
+    .description("print its records")
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .action((flags: { dataDir: string }, command: Command) =>
+      walDump(sessionOf(command), flags.dataDir),
+    );
+  program
+    .command("page")
+    .description("the page file of a stopped server")
+    .command("dump <number>")
+    .description("print one page")
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .action((page: string, flags: { dataDir: string }, command: Command) =>
+      pageDump(sessionOf(command), flags.dataDir, count(page)),
+    );
+}
+
+/** They may stand before the command and behind it. */
+function addGlobalOptions(command: Command): void {
+  command
+    .addOption(new Option("--url <url>", `the database (KVS_URL, default ${DEFAULT_URL})`))
+    .option("--json", "one JSON value per line")
+    .addOption(
+      new Option("--timeout <ms>", "give up after so long (default 10000)").argParser(count),
+    );
+}
+
+function allCommands(command: Command): Command[] {
+  return command.commands.flatMap((each) => [each, ...allCommands(each)]);
+}
+
+function sessionOf(command: Command): Session {
+  const options: Partial<GlobalOptions> = command.optsWithGlobals();
+  const inner: Partial<GlobalOptions> = command.opts();
+  return newSession({
+    url: inner.url ?? options.url ?? process.env["KVS_URL"] ?? DEFAULT_URL,
+    json: inner.json ?? options.json ?? false,
+    timeout: inner.timeout ?? options.timeout ?? 10_000,
+  });
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("It has to be a whole number.");
+}

@@ -1,0 +1,39 @@
+import { Command, Option } from "commander";
+import { SETTINGS, type SettingName } from "./settings.ts";
+
+/** What the command line said. */
+export interface CommandLine {
+  readonly configFile: string | undefined;
+  readonly flags: Readonly<Partial<Record<SettingName, unknown>>>;
+}
+
+/**
+ * Reads the command line. Prints help, version or a mistake, and ends the process, where that is
+ * asked for.
+ */
+export function readCommandLine(argv: readonly string[], version: string): CommandLine {
+  const command = new Command("kvs-server")
+    .description("A database of ordered keys and JSON documents.")
+    .version(version)
+    .option("--config <file>", "YAML file with settings", process.env["KVS_CONFIG"])
+    .showHelpAfterError("(kvs-server --help lists the options)");
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const { flag, description, fallback, variable } = SETTINGS[name];
+    const shown = fallback === false ? "" : `, default ${fallback}`;
+    command.addOption(new Option(flag, `${description} (${variable}${shown})`));
+  }
+  command.parse([...argv], { from: "user" });
+  const options: Record<string, unknown> = command.opts();
+  const flags: Partial<Record<SettingName, unknown>> = {};
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const value = options[optionName(SETTINGS[name].flag)];
+    if (value !== undefined) flags[name] = value;
+  }
+  return { configFile: options["config"] as string | undefined, flags };
+}
+
+/** commander's name of an option: `--data-dir <folder>` is `dataDir`. */
+function optionName(flag: string): string {
+  const long = flag.split(" ")[0]!.replace(/^--/, "");
+  return long.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { type Trace } from "@kvs/env";
+import { readCommandLine } from "./command-line.ts";
+import { loadConfig } from "./load-config.ts";
+import { createLog } from "./log.ts";
+import { type RunningServer, explainStart, runServer } from "./run-server.ts";
+import { type ServerConfig } from "./settings.ts";
+import { onStopSignal } from "./signals.ts";
+
+/** Exit codes: the usual ones of services. */
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+await main();
+
+async function main(): Promise<void> {
+  const startedMs = performance.now();
+  const config = readConfig();
+  const isText = config.logFormat === "text" || (config.logFormat === "auto" && isTerminal());
+  const log = createLog({
+    level: config.logLevel,
+    format: isText ? "text" : "json",
+    nodeId: config.nodeId,
+  });
+  const server = await start(config, log);
+  const durationMs = Math.round(performance.now() - startedMs);
+  const fields = { host: config.host, port: server.port, data_dir: config.dataDir };
+  log.event("info", "server", "ready", { ...fields, duration_ms: durationMs });
+  if (isText) greet(config, server.port);
+  onStopSignal(
+    () => void stop(server, log),
+    () => process.exit(EXIT_FAILED),
+  );
+}
+
+function readConfig(): ServerConfig {
+  const { configFile, flags } = readCommandLine(process.argv.slice(2), readVersion());
+  try {
+    const file = configFile === undefined ? undefined : readFile(configFile);
+    return loadConfig({ file, variables: process.env, flags });
+  } catch (error) {
+    return leave(EXIT_USAGE, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function readFile(path: string): { path: string; text: string } {
+  try {
+    return { path, text: readFileSync(path, "utf8") };
+  } catch {
+    return leave(EXIT_USAGE, `the configuration file ${path} cannot be read`);
+  }
+}
+
+async function start(config: ServerConfig, log: Trace): Promise<RunningServer> {
+  try {
+    return await runServer(config, log);
+  } catch (error) {
+    log.event("error", "server", "cannot start", { error: String(error) });
+    return leave(EXIT_FAILED, explainStart(error, config));
+  }
+}
+
+/** Ends in good order: what was accepted is finished, then everything is on disk. */
+async function stop(server: RunningServer, log: Trace): Promise<void> {
+  const startedMs = performance.now();
+  log.event("info", "server", "stopping");
+  try {
+    await server.close();
+  } catch (error) {
+    log.event("error", "server", "did not stop cleanly", { error: String(error) });
+    process.exit(EXIT_FAILED);
+  }
+  const durationMs = Math.round(performance.now() - startedMs);
+  log.event("info", "server", "stopped", { duration_ms: durationMs });
+  process.exit(0);
+}
+
+function greet(config: ServerConfig, port: number): void {
+  const url = `kvs://${config.host}:${port}/default`;
+  process.stdout.write(`
+  KVS is ready at ${url}
+  Data: ${config.dataDir}   Health: http://${config.host}:${port}/health
+
+  Try, in another terminal:
+    pnpm kvsctl put greeting '{"hello":"world"}'
+    pnpm kvsctl get greeting
+    pnpm kvsctl --help
+
+  Ctrl-C stops it.
+
+`);
+}
+
+function isTerminal(): boolean {
+  return process.stdout.isTTY;
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function leave(code: number, message: string): never {
+  process.stderr.write(`kvs-server: ${message}\n`);
+  process.exit(code);
+}
