@@ -1,6 +1,15 @@
 import { ByteWriter, compareBytes } from "@kvs/codec";
-import { Mutex, assert } from "@kvs/env";
-import { NO_PAGE, type PageId, PageView, type Pager, type Run } from "@kvs/pager";
+import { type Environment, Mutex, assert } from "@kvs/env";
+import {
+  NO_PAGE,
+  type PageId,
+  type PageLsn,
+  PageView,
+  Pager,
+  type Run,
+  createPageFile,
+  noLog,
+} from "@kvs/pager";
 import { btreeError } from "./btree-error.ts";
 import { type TreeReport, checkTree } from "./check.ts";
 import { Cursor } from "./cursor.ts";
@@ -31,6 +40,8 @@ import { TreeWriter } from "./tree-writer.ts";
 
 /** A file for one tree holds no other. */
 const TREE_ID = 1;
+const FILE_ID = 1;
+const NO_LSN = 0 as PageLsn;
 /** Every row's version: there is one version of a key. */
 const VERSION = 0;
 const KEEP_ALL = -1;
@@ -78,6 +89,34 @@ export class BTree {
     this.#writer = new TreeWriter(this.#state, pager, this.#pages);
     this.#overflow = new OverflowWriter(this.#pages);
     this.#isClean = isClean;
+  }
+
+  /**
+   * Makes a page file that holds nothing, for `create`.
+   *
+   * @param path Must not exist.
+   * @throws {KvsError} `DISK_EXISTS`, or another of the disk's codes.
+   */
+  static createFile(environment: Environment, path: string): Promise<void> {
+    const { random } = environment;
+    return createPageFile(environment, path, {
+      storeId: [random.nextUint32(), random.nextUint32()],
+      fileId: FILE_ID,
+      checkpointLsn: NO_LSN,
+      redoLsn: NO_LSN,
+      catalogRoot: NO_PAGE,
+      regionCount: 0,
+      epoch: 1,
+      publishedTimestamp: 0,
+      nextTreeId: TREE_ID + 1,
+      isClean: false,
+    });
+  }
+
+  /** Opens the pages of a file that `createFile` made, with so many bytes of memory for them. */
+  static openPager(environment: Environment, path: string, memoryBytes?: number): Promise<Pager> {
+    const memory = memoryBytes === undefined ? {} : { memoryBytes };
+    return Pager.open(environment, { path, gate: noLog, fileId: FILE_ID, epoch: 1, ...memory });
   }
 
   /**

@@ -121,6 +121,7 @@ class TreeCheck {
       if (this.#findings.length >= FINDINGS_MAX) break;
       const page = await this.#read(visit.id);
       if (page !== undefined && this.#place(visit, page)) await this.#visit(visit, page, stack);
+      else this.#loseBelow(visit.level);
     }
     for (const { id, next } of this.#last.values()) {
       if (next !== NO_PAGE) this.#find("next", id, `the last of its level links to ${next}`);
@@ -138,6 +139,11 @@ class TreeCheck {
       levels: this.#levels,
       leafBytes: this.#leafBytes,
     };
+  }
+
+  /** What follows the pages seen so far is not known: a page of this level was left out. */
+  #loseBelow(level: number): void {
+    for (let below = 0; below <= level; below++) this.#last.delete(below);
   }
 
   #find(type: TreeFault, page: PageId, message: string): void {

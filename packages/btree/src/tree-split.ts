@@ -161,15 +161,14 @@ export class TreeSplit {
 
   /**
    * The first slot of the right half: where the bytes are halved, moved to a boundary between keys if
-   * one is near. Where entries arrive in order, at the end of the last page, nearly all stay left.
+   * one is near. Where entries arrive in order, at one end of the level, nearly all stay together.
    */
   #chooseSlot(page: PageView, probe: Probe): number {
     const count = entryCount(page);
     const isLeaf = pageLevel(page) === 0;
     const last = isLeaf ? count - 1 : count - 2;
     assert(last >= 1, "a full page has entries for both sides");
-    const isAppend = nextPage(page) === 0 && isBehindLast(page, probe);
-    const goal = usedBytes(page) * (isAppend ? APPEND_SHARE : 0.5);
+    const goal = usedBytes(page) * this.#leftShare(page, probe);
     let used = 0;
     let slot = 0;
     while (slot < last && used < goal) {
@@ -178,6 +177,14 @@ export class TreeSplit {
     }
     if (slot < 1) slot = 1;
     return isLeaf ? this.#nearKeyBoundary(page, slot, last) : slot;
+  }
+
+  #leftShare(page: PageView, probe: Probe): number {
+    const isLeaf = pageLevel(page) === 0;
+    const before = isLeaf ? lowerBound(page, probe) : findChild(page, probe) + 1;
+    if (before === entryCount(page) && nextPage(page) === NO_PAGE) return IN_ORDER_SHARE;
+    if (before === 0 && !this.#descent.low.isFinite) return 1 - IN_ORDER_SHARE;
+    return 0.5;
   }
 
   #nearKeyBoundary(page: PageView, slot: number, last: number): number {
@@ -214,17 +221,11 @@ export class TreeSplit {
   }
 }
 
-/** Share of a page that stays left when entries arrive in order. */
-const APPEND_SHARE = 0.95;
+/** Share of a page that stays together when entries arrive in order. */
+const IN_ORDER_SHARE = 0.95;
 /** How far the halves may differ so that the versions of a key stay together. */
 const KEY_BOUNDARY_SLOTS = 8;
 const NO_PREFIX = new Uint8Array(0);
-
-function isBehindLast(page: PageView, probe: Probe): boolean {
-  return pageLevel(page) === 0
-    ? lowerBound(page, probe) === entryCount(page)
-    : findChild(page, probe) === entryCount(page) - 1;
-}
 
 function storedVersion(page: PageView, slot: number): number {
   const at = versionAt(page, slot);

@@ -54,10 +54,10 @@ function vacuumBeforeTombstone(options: TreeWriterOptions): [tree: TestTree, ver
 }
 
 test("versions of one key span leaves, and each is found at its moment", async () => {
-  const tree = treeOfVersions(200);
+  const tree = treeOfVersions(400);
 
   expect((await tree.check()).leaves).toBeGreaterThan(3);
-  for (let version = 1; version <= 200; version++) {
+  for (let version = 1; version <= 400; version++) {
     expect(tree.find(KEY, version)?.version).toBe(version);
     expect(tree.findFast(KEY, version)).toBe(version);
   }

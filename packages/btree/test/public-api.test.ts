@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import * as api from "../src/index.ts";
+
+test("the package exports these names", () => {
+  expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
+    [
+      "BEHIND_ALL_VERSIONS",
+      "BTree",
+      "Cursor",
+      "Descent",
+      "FINDINGS_MAX",
+      "INFO_OVERFLOW",
+      "INFO_TOMBSTONE",
+      "INLINE_CELL_BYTES_MAX",
+      "LEAF_REST_OFFSET",
+      "NEWEST_VERSION",
+      "OP_BITS",
+      "OP_IMAGE",
+      "OP_INSERT",
+      "OP_KEEP_FIRST",
+      "OP_REMOVE",
+      "OVERFLOW_PAGE_BYTES",
+      "OverflowReader",
+      "OverflowWriter",
+      "PageEditor",
+      "PageOps",
+      "PlainPages",
+      "Probe",
+      "RowFinder",
+      "RunList",
+      "TREE_KEY_BYTES_MAX",
+      "TREE_VALUE_BYTES_MAX",
+      "TreeWriter",
+      "cellValueAt",
+      "cellValueLength",
+      "checkPage",
+      "checkTree",
+      "describePage",
+      "describeTree",
+      "entryInfo",
+      "isLongValue",
+      "leafVersion",
+      "newTreeState",
+      "overflowPages",
+      "readOverflow",
+      "writeImage",
+      "writeOpHeader",
+      "writeOverflow",
+    ]
+  `);
+});
