@@ -324,7 +324,6 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   /** Closes the files, whatever state they are in. */
   async #abandon(): Promise<void> {
-    this.#guard.poison(closedError());
     for (const close of [
       () => this.#pager.close(),
       () => this.#wal.close(),
