@@ -83,9 +83,9 @@ function greet(config: ServerConfig, port: number): void {
   Data: ${config.dataDir}   Health: http://${config.host}:${port}/health
 
   Try, in another terminal:
-    pnpm kvsctl put greeting '{"hello":"world"}'
-    pnpm kvsctl get greeting
-    pnpm kvsctl --help
+    npm run -s kvsctl -- put greeting '{"hello":"world"}'
+    npm run -s kvsctl -- get greeting
+    npm run -s kvsctl -- --help
 
   Ctrl-C stops it.
 
