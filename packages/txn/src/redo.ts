@@ -11,6 +11,7 @@ import {
 } from "@kvs/pager";
 import { type WalRecord } from "@kvs/wal";
 import { type MiniHead } from "./engine-record.ts";
+import { txnError } from "./txn-error.ts";
 
 /**
  * Repeats history: brings every page to the state that the log describes.
@@ -47,7 +48,7 @@ export class Redo {
    * Redoes one MINI or COMPENSATION record.
    *
    * @throws {KvsError} `PAGER_CORRUPT_PAGE` if a page is damaged that no image in the log restores;
-   *   `BTREE_DAMAGED_OP`.
+   *   `BTREE_DAMAGED_OP`; `TXN_DAMAGED_STORE` if the page file is too short.
    */
   async redo(record: WalRecord, head: MiniHead): Promise<void> {
     const { payload } = record;
@@ -65,6 +66,7 @@ export class Redo {
     const isImage = PageOps.isImage(record.payload, places[0]!);
     let frame = isImage ? this.#residentFrame(id) : pager.fetch(id, view);
     if (frame === undefined) {
+      if (id >= pager.pageCount) throw tooShort(id, pager.pageCount);
       pager.requireFrames(1);
       frame = pager.create(id, view);
     } else if (pager.pageLsnOf(frame) >= record.lsn) {
@@ -90,6 +92,14 @@ export class Redo {
     if (bitmapPageOf(id) !== id) return;
     this.#regionCount = Math.max(this.#regionCount, Math.floor(id / BITMAP_BITS) + 1);
   }
+}
+
+/** The file grows durably before its new pages come into the log. */
+function tooShort(page: PageId, pageCount: number): Error {
+  const message =
+    `the log has page ${page}, but the page file has only ${pageCount} pages; ` +
+    "restore the store from a copy";
+  return txnError("TXN_DAMAGED_STORE", message, { details: { page, pageCount } });
 }
 
 /** Where the ops of each page begin, in their order. */

@@ -12,7 +12,7 @@ import { type ErrorDetails, KvsError, type Outcome } from "@kvs/env";
  * - `TXN_SNAPSHOT_CLOSED`: the snapshot was closed, and its versions may be gone.
  * - `TXN_DAMAGED_LOG`: a record of the engine's log makes no sense.
  * - `TXN_DAMAGED_CATALOG`: the list of trees makes no sense.
- * - `TXN_DAMAGED_STORE`: files of the store are missing.
+ * - `TXN_DAMAGED_STORE`: files of the store are missing or too short.
  */
 export type TxnErrorCode =
   | "TXN_POISONED"
