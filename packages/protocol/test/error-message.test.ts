@@ -30,10 +30,7 @@ test.each(["none", "applied", "unknown"] as const)(
 
     expect(received).toBeInstanceOf(KvsError);
     expect(received.message).toBe(error.message);
-    expect([received.code, received.retryable, received.outcome, received.details]).toEqual([
-      ...["TXN_CONFLICT", true, outcome],
-      details,
-    ]);
+    expect(received).toMatchObject({ code: "TXN_CONFLICT", retryable: true, outcome, details });
     expect(received.cause).toBeUndefined();
   },
 );

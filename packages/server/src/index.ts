@@ -1,0 +1,9 @@
+export {
+  type CheckStatus,
+  type HealthProbe,
+  type HealthProbes,
+  type HealthReport,
+} from "./observe/health.ts";
+export { Server } from "./server.ts";
+export { type ServerErrorCode } from "./server-error.ts";
+export { type ServerLimits, type ServerOptions, isLoopback } from "./server-options.ts";
