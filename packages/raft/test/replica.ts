@@ -141,12 +141,11 @@ export class Replica {
     const image = { ...this.store.image(), damaged: this.damaged };
     const { index, term, configuration } = this.durableApp;
     const appliedPoint: LogPoint = { index, term, configuration };
-    const isWitness = image.base.configuration.witnesses.includes(id);
     return new RaftCore({
       self: id,
       group: 1,
       image,
-      ...(isWitness || index < image.base.index ? {} : { appliedPoint }),
+      ...(core?.isWitness === true ? {} : { appliedPoint }),
       reader: this.#reader(),
       random: random.split(`core-${id}-${this.incarnation}`),
       checksum: simpleChecksum,

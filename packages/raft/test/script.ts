@@ -43,11 +43,16 @@ export class Script {
 
   /** What one directive prints. */
   run(directive: Directive): string {
-    this.#lines.length = 0;
     const command = COMMANDS.get(directive.command);
     if (command === undefined) throw directive.error(`there is no command ${directive.command}`);
-    command(this, directive);
-    return this.#lines.length === 0 ? "ok" : this.#lines.join("\n");
+    return this.record(() => command(this, directive)) || "ok";
+  }
+
+  /** What is printed while the body runs. */
+  record(body: () => void): string {
+    this.#lines.length = 0;
+    body();
+    return this.#lines.join("\n");
   }
 
   print(line: string): void {
@@ -66,17 +71,23 @@ export class Script {
     });
     this.#mutants = directive.list("mutants");
     this.#settings = settingsOf(directive);
-    for (const id of ids) this.addReplica(id, new MemoryLogStore(configuration));
+    for (const id of ids) {
+      this.addReplica(id, new MemoryLogStore(configuration), witnesses.includes(id));
+    }
     this.print(describeConfiguration(configuration));
   }
 
-  addReplica(id: number, store: MemoryLogStore): Replica {
+  addReplica(id: number, store: MemoryLogStore, isWitness = false): Replica {
     const replica = new Replica({
       id,
       store,
       events: this.#events(),
       random: createRandom(id),
-      core: { settings: this.#settings, hasMutant: (name) => this.#mutants.includes(name) },
+      core: {
+        isWitness,
+        settings: this.#settings,
+        hasMutant: (name) => this.#mutants.includes(name),
+      },
     });
     this.#replicas.set(id, replica);
     this.#shown.set(id, describeState(replica.core.state));
@@ -117,6 +128,11 @@ export class Script {
     if (text === this.#shown.get(replica.id)) return;
     this.#shown.set(replica.id, text);
     this.print(text);
+  }
+
+  /** Messages on their way, oldest first. */
+  get pool(): readonly Message[] {
+    return this.#pool;
   }
 
   inject(message: Message): void {
@@ -252,7 +268,11 @@ function prepareNode(script: Script, directive: Directive): void {
 
 /** A node that founded nothing, and waits to be told of its group. */
 function joinNode(script: Script, directive: Directive): string {
-  const replica = script.addReplica(idOf(directive.words[0] ?? ""), new MemoryLogStore());
+  const replica = script.addReplica(
+    idOf(directive.words[0] ?? ""),
+    new MemoryLogStore(),
+    directive.has("witness"),
+  );
   return describeState(replica.core.state);
 }
 
@@ -342,7 +362,7 @@ function showLog(script: Script, directive: Directive): void {
 }
 
 function settingsOf(directive: Directive): Partial<RaftSettings> {
-  const settings: Record<string, number | boolean> = {
+  const settings: Record<string, unknown> = {
     electionTicksMin: 10,
     electionTicksMax: 20,
     heartbeatTicks: 3,
@@ -350,9 +370,13 @@ function settingsOf(directive: Directive): Partial<RaftSettings> {
   for (const name of directive.optionNames) {
     if (["nodes", "learners", "witnesses", "mutants"].includes(name)) continue;
     const value = directive.option(name)!;
+    if (name === "lease") {
+      settings[name] = { tickMs: directive.integer(name), driftBound: 0.01 };
+      continue;
+    }
     settings[name] = value === "on" || value === "off" ? value === "on" : directive.integer(name);
   }
-  return settings as Partial<RaftSettings>;
+  return settings;
 }
 
 function idOf(word: string): number {

@@ -1,7 +1,6 @@
 /**
  * Campaigns and their results (§5.2; pre-vote: dissertation §9.6).
  */
-import { isVoter, isWitness } from "./configuration.ts";
 import { electionResult, electorateOf } from "./electorate.ts";
 import { NOBODY } from "./ids.ts";
 import { type VoteRequest } from "./message.ts";
@@ -26,11 +25,10 @@ export function isEligible(state: RaftState): boolean {
 
 /** Whether the node may try to lead: a voter with data, sound, and with a disk that answers. */
 export function canCampaign(state: RaftState): boolean {
-  const configuration = state.membership.current;
   return (
     state.role !== "leader" &&
-    isVoter(configuration, state.self) &&
-    !isWitness(configuration, state.self) &&
+    state.membership.isVoterSince(state.commitIndex, state.self) &&
+    !state.isWitness &&
     isEligible(state) &&
     state.installing === undefined &&
     (!state.isDiskHung || state.sabotage["raft.leads-with-hung-disk"])
@@ -40,6 +38,8 @@ export function canCampaign(state: RaftState): boolean {
 /** The election timeout passed: asks for votes, or waits another time if it may not. */
 export function onElectionTimeout(state: RaftState): void {
   if (!canCampaign(state)) {
+    // It may not lead, but nor does it protect a leader that it no longer hears.
+    becomeFollower(state, state.term, NOBODY);
     restartElectionTimer(state);
     return;
   }

@@ -12,7 +12,7 @@ import { isVoter, isWitness, membersOf } from "./configuration.ts";
 import { type LogIndex, NOBODY, type NodeId } from "./ids.ts";
 import { type EntryBatch } from "./entry.ts";
 import { type FetchRequest } from "./message.ts";
-import { sendNow } from "./outbox.ts";
+import { sendWithTerm } from "./outbox.ts";
 import { type RaftState } from "./raft-state.ts";
 import { beginTransfer } from "./snapshot-send.ts";
 
@@ -36,7 +36,7 @@ export function tickFetch(state: RaftState): void {
 export function sendFetch(state: RaftState, to: NodeId, prevIndex: LogIndex): void {
   const { group, self: from, term } = state;
   const prevTerm = state.log.termAt(prevIndex);
-  sendNow(state, { type: "fetch-request", group, from, to, term, prevIndex, prevTerm });
+  sendWithTerm(state, { type: "fetch-request", group, from, to, term, prevIndex, prevTerm });
 }
 
 /** Answers with entries, or with where the logs may still agree. */
@@ -58,7 +58,7 @@ export function stepFetchRequest(state: RaftState, request: FetchRequest): void 
   const { group, self: from, term } = state;
   const { lastIndex, lastTerm } = log;
   const reply = { type: "fetch-response", group, from, to: request.from, term } as const;
-  sendNow(state, { ...reply, prevIndex, prevTerm, entries, lastIndex, lastTerm, hintIndex });
+  sendWithTerm(state, { ...reply, prevIndex, prevTerm, entries, lastIndex, lastTerm, hintIndex });
 }
 
 /** Whether fetched entries may extend the log: nobody leads, and the witness was asked. */

@@ -2,7 +2,6 @@
  * What must hold of one node at any time between two calls. Too costly for each call in production;
  * tests ask after every step. What must hold between nodes is checked by those who see them all.
  */
-import { isVoter, isWitness } from "./configuration.ts";
 import { NOBODY } from "./ids.ts";
 import { type RaftState } from "./raft-state.ts";
 
@@ -34,18 +33,14 @@ const RULES: readonly Rule[] = [
     "a candidate voted for itself",
     ({ role, votedFor, self }) => !isElected(role) || votedFor === self,
   ],
-  [
-    "a witness never campaigns",
-    (s) => s.role === "follower" || !isWitness(s.membership.current, s.self),
-  ],
+  ["a witness never campaigns", (s) => s.role === "follower" || !s.isWitness],
   [
     "a candidate is a voter",
-    (s) => !isCampaigning(s.role) || isVoter(s.membership.current, s.self),
+    (s) => !isCampaigning(s.role) || s.membership.isVoterSince(s.commitIndex, s.self),
   ],
   ["who is quiet knows a leader", ({ isQuiet, leader }) => !isQuiet || leader !== NOBODY],
   ["the next entry to send follows the matching ones", haveOrderedProgress],
   ["no peer matches more than the leader has", haveMatchesInLog],
-  ["no more than one configuration is uncommitted", hasOnePendingConfiguration],
 ];
 
 function isElected(role: RaftState["role"]): boolean {
@@ -62,14 +57,4 @@ function haveOrderedProgress({ leading }: Readonly<RaftState>): boolean {
 
 function haveMatchesInLog({ leading, log }: Readonly<RaftState>): boolean {
   return leading === undefined || leading.others.every((each) => each.matchIndex <= log.lastIndex);
-}
-
-/** A leader appends a configuration only when the one before is committed. */
-function hasOnePendingConfiguration({
-  leading,
-  membership,
-  commitIndex,
-}: Readonly<RaftState>): boolean {
-  if (leading === undefined) return true;
-  return membership.countAfter(commitIndex) <= 1;
 }

@@ -6,26 +6,24 @@
  * bug of single-server changes that was found in 2015). A joint configuration ends by itself: the
  * leader under which it is committed, the same or a later one, proposes its end.
  */
-import { appendOwn } from "./append-own.ts";
+import { appendConfiguration } from "./append-own.ts";
 import {
   changeConfiguration,
   type Configuration,
   isJoint,
-  isMember,
   isVoter,
+  isWitness,
   type MembershipOperation,
 } from "./configuration.ts";
-import { onConfigurationAppended } from "./configuration-change.ts";
-import { encodeConfiguration } from "./configuration-codec.ts";
-import { packPayloads } from "./entry.ts";
-import { type LogIndex } from "./ids.ts";
+import { type LogIndex, type NodeId } from "./ids.ts";
 import { hasCommittedOwnTerm, leadershipOf } from "./leadership.ts";
+import { majorityOf } from "./quorum.ts";
 import { changePending, learnerBehind, notLeader, transferring } from "./raft-error.ts";
 import { type RaftState } from "./raft-state.ts";
 
 export interface MembershipChangeOptions {
   /**
-   * Take nodes as voters that have not caught up. Until they have, they are of no help to a quorum.
+   * Take a minority of voters that have not caught up. Until they have, they help no quorum.
    * Default: false.
    */
   readonly allowLagging?: boolean;
@@ -43,7 +41,7 @@ export function proposeChange(
   const pending = findPending(state);
   if (pending !== undefined) throw changePending(pending);
   const next = changeConfiguration(membership.current, operations);
-  if (options.allowLagging !== true) refuseLagging(state, next);
+  refuseLagging(state, next, options.allowLagging === true);
   return appendConfiguration(state, next);
 }
 
@@ -59,6 +57,7 @@ export function tickLearners(state: RaftState): void {
   for (const id of learners) {
     const progress = leading.peers.get(id)!;
     progress.roundTicks++;
+    if (progress.roundEnd === 0) progress.roundEnd = state.log.lastIndex; // the first round
     if (progress.matchIndex < progress.roundEnd) continue;
     // Dissertation §4.2.1: a round brings what was there when it began; a short one is close.
     progress.isCaughtUp =
@@ -71,7 +70,7 @@ export function tickLearners(state: RaftState): void {
   }
 }
 
-function promote(state: RaftState, id: number): void {
+function promote(state: RaftState, id: NodeId): void {
   const { current } = state.membership;
   if (findPending(state) !== undefined || leadershipOf(state).transfer !== undefined) return;
   if (isVoter(current, id) || !state.shouldPromote(id)) return;
@@ -92,20 +91,21 @@ function findPending(state: RaftState): string | undefined {
   return undefined;
 }
 
-/** New voters hold nearly all entries already, or the group could lose its quorum (REL-R15). */
-function refuseLagging(state: RaftState, next: Configuration): void {
+/**
+ * New voters hold nearly all entries already, or the group could lose its quorum (REL-R15). A
+ * majority of them does in any case: a node that was told of nothing yet gives no vote, so that with
+ * fewer nobody could be elected if this leader failed now.
+ */
+function refuseLagging(state: RaftState, next: Configuration, allowLagging: boolean): void {
   const { current } = state.membership;
-  const { peers } = leadershipOf(state);
-  for (const id of next.incoming) {
-    if (isVoter(current, id)) continue;
-    const progress = peers.get(id);
-    const isReady = isMember(current, id) && progress?.isCaughtUp === true;
-    if (!isReady) throw learnerBehind(id, progress?.matchIndex ?? 0);
-  }
+  const lagging = next.incoming.filter((id) => !isVoter(current, id) && !isCaughtUp(state, id));
+  const isMinority = lagging.length <= next.incoming.length - majorityOf(next.incoming.length);
+  const refused = lagging.find((id) => !allowLagging && !isWitness(next, id));
+  const id = isMinority ? refused : lagging[0];
+  if (id === undefined) return;
+  throw learnerBehind(id, leadershipOf(state).peers.get(id)?.matchIndex ?? 0);
 }
 
-function appendConfiguration(state: RaftState, next: Configuration): LogIndex {
-  const batch = appendOwn(state, "configuration", packPayloads([encodeConfiguration(next)]));
-  onConfigurationAppended(state, batch);
-  return batch.firstIndex;
+function isCaughtUp(state: RaftState, id: NodeId): boolean {
+  return leadershipOf(state).peers.get(id)?.isCaughtUp === true;
 }

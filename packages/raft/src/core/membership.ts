@@ -7,8 +7,8 @@
  */
 import { assert } from "@kvs/env";
 
-import { type Configuration } from "./configuration.ts";
-import { type LogIndex } from "./ids.ts";
+import { type Configuration, isVoter } from "./configuration.ts";
+import { type LogIndex, type NodeId } from "./ids.ts";
 import { type ConfigurationAt } from "./log-store.ts";
 
 export class Membership {
@@ -33,6 +33,16 @@ export class Membership {
     const found = this.#stack.findLast((each) => each.index <= index);
     assert(found !== undefined, "the configuration at the base is known");
     return found.configuration;
+  }
+
+  /**
+   * Whether the node votes in the configuration in force at `index`, or in a later one. A node that
+   * is about to be removed may still be needed to lead, until its removal is committed: its log may be
+   * the only one that the others' votes allow (dissertation §4.2.2).
+   */
+  isVoterSince(index: LogIndex, node: NodeId): boolean {
+    const first = this.#stack.findLastIndex((each) => each.index <= index);
+    return this.#stack.slice(Math.max(first, 0)).some((each) => isVoter(each.configuration, node));
   }
 
   /** How many configurations were appended behind `index`. */

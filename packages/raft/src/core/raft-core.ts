@@ -1,7 +1,7 @@
 import { assert, isKvsError } from "@kvs/env";
 
 import { appendOwn } from "./append-own.ts";
-import { type Configuration, isWitness, type MembershipOperation } from "./configuration.ts";
+import { type Configuration, type MembershipOperation } from "./configuration.ts";
 import { isEligible } from "./election.ts";
 import { bytesOf, countOf, type Payloads } from "./entry.ts";
 import { type LogIndex, NOBODY, type NodeId, type Term } from "./ids.ts";
@@ -301,7 +301,7 @@ export class RaftCore {
   }
 
   get isWitness(): boolean {
-    return isWitness(this.#state.membership.current, this.#state.self);
+    return this.#state.isWitness;
   }
 
   /** Whether the group is idle and its clocks stand: ticks have no effect. */

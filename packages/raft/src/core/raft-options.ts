@@ -76,6 +76,8 @@ export const DEFAULT_SETTINGS: RaftSettings = {
 export interface RaftOptions {
   readonly self: NodeId;
   readonly group: GroupId;
+  /** Votes and stores entries, but holds no state and never leads. For life. Default: false. */
+  readonly isWitness?: boolean;
   /** What the log store found. */
   readonly image: LogImage;
   /**

@@ -50,6 +50,7 @@ export interface IncomingSnapshot {
 export class RaftState {
   readonly self: NodeId;
   readonly group: GroupId;
+  readonly isWitness: boolean;
   readonly settings: RaftSettings;
   readonly random: Random;
   readonly checksum: (bytes: Uint8Array) => number;
@@ -122,6 +123,7 @@ export class RaftState {
     const { image } = options;
     this.self = options.self;
     this.group = options.group;
+    this.isWitness = options.isWitness ?? false;
     this.random = options.random;
     this.checksum = options.checksum;
     this.shouldPromote = options.shouldPromote ?? (() => false);

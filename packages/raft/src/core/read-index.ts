@@ -16,7 +16,7 @@ import { assert } from "@kvs/env";
 import { NOBODY } from "./ids.ts";
 import { hasCommittedOwnTerm, leadershipOf, type PendingRead } from "./leadership.ts";
 import { type ReadRequest, type ReadResponse } from "./message.ts";
-import { sendNow } from "./outbox.ts";
+import { sendNow, sendWithTerm } from "./outbox.ts";
 import { ackedRoundOf } from "./progress.ts";
 import { notLeader } from "./raft-error.ts";
 import { type RaftState } from "./raft-state.ts";
@@ -118,7 +118,7 @@ function forwardReads(state: RaftState): void {
   state.openReadContext = 0;
   state.forwardedReads.push({ context, ticks: 0 });
   const { group, self: from, leader: to, term } = state;
-  sendNow(state, { type: "read-request", group, from, to, term, context });
+  sendWithTerm(state, { type: "read-request", group, from, to, term, context });
 }
 
 function release(state: RaftState, read: PendingRead): void {

@@ -55,7 +55,8 @@ function sendAppends(state: RaftState, progress: Progress): void {
   // A full window lets an empty append through, which tells a peer that lost what is in it.
   if (progress.state === "replicate" && progress.inflight.isFull && progress.isAppendDue) {
     progress.isAppendDue = false;
-    push(state, progress, []);
+    if (state.log.termAt(progress.nextIndex - 1) === UNKNOWN_TERM) beginTransfer(state, progress);
+    else push(state, progress, []);
   }
 }
 

@@ -16,10 +16,7 @@ import { Leadership } from "./leadership.ts";
 import { type RaftState } from "./raft-state.ts";
 import { trace } from "./raft-trace.ts";
 import { abortReads } from "./abort-reads.ts";
-import { appendOwn } from "./append-own.ts";
-
-const NO_BYTES = new Uint8Array(0);
-const ONE_EMPTY = new Uint32Array(2);
+import { appendTermStart } from "./append-own.ts";
 
 /** Follows `leader` in `term`; `NOBODY` if the leader of that term is not known. */
 export function becomeFollower(state: RaftState, term: Term, leader: NodeId): void {
@@ -28,12 +25,14 @@ export function becomeFollower(state: RaftState, term: Term, leader: NodeId): vo
   if (isNewTerm || leader !== state.leader) abortReads(state);
   if (isNewTerm) enterTerm(state, term, NOBODY);
   const wasFollower = state.role === "follower";
+  // Only a leader that is heard, or a vote that is given, makes a follower wait (§5.2): if each
+  // hopeless candidate did, the one that can win might never campaign.
+  if (state.role === "leader") restartElectionTimer(state);
   state.role = "follower";
   state.leading = undefined;
   state.leader = leader;
   state.ownVoteNumber = 0;
   state.isQuiet = false;
-  restartElectionTimer(state);
   if (isNewTerm || !wasFollower) {
     state.matchedIndex = 0;
     trace(state, "BecomeFollower");
@@ -67,8 +66,8 @@ export function becomeLeader(state: RaftState): void {
   const leading = new Leadership(state);
   state.leading = leading;
   trace(state, "BecomeLeader");
-  appendOwn(state, "empty", { data: NO_BYTES, offsets: ONE_EMPTY });
-  assert(leading.ownTermStart === state.log.lastIndex, "a term begins with its empty entry");
+  appendTermStart(state);
+  assert(leading.ownTermStart === state.log.lastIndex, "a term begins with one entry of its own");
 }
 
 /** Notes an answer. The first one of a node stays: a repeated answer is the same answer. */

@@ -5,7 +5,6 @@ import { assert } from "@kvs/env";
 
 import { afterCommit } from "./after-commit.ts";
 import { maybeCommit, updateStableIndex } from "./commit-rule.ts";
-import { isWitness } from "./configuration.ts";
 import { onOwnVotePersisted } from "./election.ts";
 import { type EntryBatch, lastIndexOf } from "./entry.ts";
 import { type LogIndex, NOBODY } from "./ids.ts";
@@ -124,7 +123,7 @@ function takeApply(state: RaftState): readonly EntryBatch[] {
   const isEarly = state.sabotage["raft.apply-unsynced"];
   const limit = isEarly ? commitIndex : Math.min(commitIndex, log.persistedIndex);
   if (limit <= handedIndex) return [];
-  if (isWitness(state.membership.current, state.self)) {
+  if (state.isWitness) {
     state.handedIndex = limit;
     state.appliedIndex = limit;
     return [];
