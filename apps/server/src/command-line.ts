@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { SETTINGS, type SettingName } from "./settings.ts";
 
 /** What the command line said. */
@@ -7,9 +7,12 @@ export interface CommandLine {
   readonly flags: Readonly<Partial<Record<SettingName, unknown>>>;
 }
 
+/** The command line or the configuration is wrong: a restart would not help. */
+export const EXIT_USAGE = 2;
+
 /**
  * Reads the command line. Prints help, version or a mistake, and ends the process, where that is
- * asked for.
+ * asked for: exit code 2 for a mistake.
  */
 export function readCommandLine(argv: readonly string[], version: string): CommandLine {
   const command = new Command("kvs-server")
@@ -22,7 +25,7 @@ export function readCommandLine(argv: readonly string[], version: string): Comma
     const shown = fallback === false ? "" : `, default ${fallback}`;
     command.addOption(new Option(flag, `${description} (${variable}${shown})`));
   }
-  command.parse([...argv], { from: "user" });
+  parse(command, argv);
   const options: Record<string, unknown> = command.opts();
   const flags: Partial<Record<SettingName, unknown>> = {};
   for (const name of Object.keys(SETTINGS) as SettingName[]) {
@@ -30,6 +33,15 @@ export function readCommandLine(argv: readonly string[], version: string): Comma
     if (value !== undefined) flags[name] = value;
   }
   return { configFile: options["config"] as string | undefined, flags };
+}
+
+function parse(command: Command, argv: readonly string[]): void {
+  try {
+    command.exitOverride().parse([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    process.exit(error.exitCode === 0 ? 0 : EXIT_USAGE);
+  }
 }
 
 /** commander's name of an option: `--data-dir <folder>` is `dataDir`. */

@@ -1,6 +1,14 @@
 import { KvsError, closestName } from "@kvs/env";
-import { LineCounter, isMap, isScalar, parseDocument } from "yaml";
+import { isLoopback } from "@kvs/server";
+import { LineCounter, isCollection, isMap, isScalar, parseDocument } from "yaml";
 import { SETTINGS, type ServerConfig, type SettingName } from "./settings.ts";
+
+/**
+ * Codes of the configuration.
+ *
+ * - `CONFIG_INVALID`: a setting is wrong or unknown; the message names every mistake and its place.
+ */
+export type ConfigErrorCode = "CONFIG_INVALID";
 
 /** Where settings come from. */
 export interface ConfigSources {
@@ -18,7 +26,7 @@ interface Found {
 }
 
 /** Variables with our prefix that are not settings of the server. */
-const OTHER_VARIABLES = new Set(["KVS_URL", "KVS_REWRITE"]);
+const OTHER_VARIABLES = new Set(["KVS_CONFIG", "KVS_URL", "KVS_REWRITE"]);
 
 /**
  * Puts the configuration together: flags win over environment variables, those over the file, that
@@ -42,8 +50,17 @@ export function loadConfig(sources: ConfigSources): ServerConfig {
     }
     return [name, setting.fallback] as const;
   });
+  const config = Object.fromEntries(entries) as Record<SettingName, unknown> as ServerConfig;
+  if (!isLoopback(config.host) && !config.insecure) {
+    const place = find("host", sources, inFile)?.place ?? "";
+    mistakes.push(
+      `${place}: ${SETTINGS.host.path} ${config.host} can be reached from other machines, and ` +
+        "there is no encryption or login yet: whoever reaches the port can read and change " +
+        "everything; use 127.0.0.1, or say --insecure if every machine of the network is trusted",
+    );
+  }
   if (mistakes.length > 0) throw invalid(mistakes);
-  return Object.fromEntries(entries) as Record<SettingName, unknown> as ServerConfig;
+  return config;
 }
 
 function names(): readonly SettingName[] {
@@ -78,14 +95,16 @@ function readFile(
   mistakes: string[],
 ): Map<string, Found> {
   const lines = new LineCounter();
-  const document = parseDocument(file.text, { lineCounter: lines, uniqueKeys: true });
+  const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false });
   for (const error of document.errors) {
     const { line, col } = lines.linePos(error.pos[0]);
-    mistakes.push(`${file.path}:${line}:${col}: ${error.message.split("\n")[0]}`);
+    mistakes.push(`${file.path}:${line}:${col}: ${error.message}`);
   }
   const found = new Map<string, Found>();
   const placeOf = (offset: number): string => `${file.path}:${lines.linePos(offset).line}`;
-  if (document.errors.length === 0) collect(document.contents, "", { found, mistakes, placeOf });
+  if (document.errors.length === 0) {
+    collect(document.contents, { path: "", place: `${file.path}:1` }, { found, mistakes, placeOf });
+  }
   return found;
 }
 
@@ -95,10 +114,18 @@ interface Collection {
   readonly placeOf: (offset: number) => string;
 }
 
-function collect(node: unknown, prefix: string, into: Collection): void {
-  if (node === null || (isScalar(node) && node.value === null)) return; // nothing is set here
+/** A section of the file, and where it begins. */
+interface Section {
+  readonly path: string;
+  readonly place: string;
+}
+
+function collect(node: unknown, section: Section, into: Collection): void {
+  if (isEmpty(node)) return; // nothing is set here
+  const prefix = section.path;
   if (!isMap(node)) {
-    into.mistakes.push(`${prefix || "the file"}: holds settings as "name: value" lines`);
+    const what = prefix === "" ? "the file" : prefix;
+    into.mistakes.push(`${section.place}: ${what} holds settings as "name: value" lines`);
     return;
   }
   for (const { key, value } of node.items) {
@@ -111,13 +138,24 @@ function collect(node: unknown, prefix: string, into: Collection): void {
 
 function collectMember(path: string, value: unknown, place: string, into: Collection): void {
   if (paths().includes(path)) {
-    into.found.set(path, { value: isScalar(value) ? value.value : value, place });
+    if (isEmpty(value)) return;
+    into.found.set(path, { value: isScalar(value) ? value.value : plain(value), place });
   } else if (sections().includes(path)) {
-    collect(value, path, into);
+    collect(value, { path, place }, into);
   } else {
     const hint = suggest(path, [...paths(), ...sections()]);
     into.mistakes.push(`${place}: there is no setting ${path}${hint}`);
   }
+}
+
+/** A list or a map where a scalar belongs: for the message that refuses it. */
+function plain(node: unknown): unknown {
+  return isCollection(node) ? node.toJSON() : node;
+}
+
+/** `port:` without a value. */
+function isEmpty(node: unknown): boolean {
+  return node === null || (isScalar(node) && node.value === null);
 }
 
 function paths(): string[] {
@@ -133,7 +171,7 @@ function suggest(name: string, known: readonly string[]): string {
   return closest === undefined ? "" : `; did you mean ${closest}?`;
 }
 
-function invalid(mistakes: readonly string[]): KvsError<"CONFIG_INVALID"> {
+function invalid(mistakes: readonly string[]): KvsError<ConfigErrorCode> {
   const count = mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`;
   const message = `the configuration has ${count}:\n  ${mistakes.join("\n  ")}`;
   return new KvsError("CONFIG_INVALID", message, { outcome: "none" });

@@ -1,16 +1,15 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { type Trace } from "@kvs/env";
-import { readCommandLine } from "./command-line.ts";
+import { type Trace, isKvsError } from "@kvs/env";
+import { EXIT_USAGE, readCommandLine } from "./command-line.ts";
 import { loadConfig } from "./load-config.ts";
 import { createLog } from "./log.ts";
-import { type RunningServer, explainStart, runServer } from "./run-server.ts";
+import { type RunningServer, explainStart, runServer, withoutCode } from "./run-server.ts";
 import { type ServerConfig } from "./settings.ts";
 import { onStopSignal } from "./signals.ts";
 
-/** Exit codes: the usual ones of services. */
+/** The server could not start, or could not go on. */
 const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
 
 await main();
 
@@ -23,6 +22,7 @@ async function main(): Promise<void> {
     format: isText ? "text" : "json",
     nodeId: config.nodeId,
   });
+  process.on("uncaughtException", (error) => leaveBroken(error, log));
   const server = await start(config, log);
   const durationMs = Math.round(performance.now() - startedMs);
   const fields = { host: config.host, port: server.port, data_dir: config.dataDir };
@@ -40,7 +40,8 @@ function readConfig(): ServerConfig {
     const file = configFile === undefined ? undefined : readFile(configFile);
     return loadConfig({ file, variables: process.env, flags });
   } catch (error) {
-    return leave(EXIT_USAGE, error instanceof Error ? error.message : String(error));
+    if (isKvsError(error)) return leave(EXIT_USAGE, withoutCode(error));
+    throw error;
   }
 }
 
@@ -74,6 +75,16 @@ async function stop(server: RunningServer, log: Trace): Promise<void> {
   const durationMs = Math.round(performance.now() - startedMs);
   log.event("info", "server", "stopped", { duration_ms: durationMs });
   process.exit(0);
+}
+
+/**
+ * Something is wrong with the program itself. What is on disk is whole, what is in memory may not
+ * be: the process ends at once, and the next start recovers from the log.
+ */
+function leaveBroken(error: Error, log: Trace): never {
+  const fields = { error: String(error), stack: error.stack };
+  log.event("error", "server", "stopped by a bug; please report it", fields);
+  process.exit(EXIT_FAILED);
 }
 
 function greet(config: ServerConfig, port: number): void {

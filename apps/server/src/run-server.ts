@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { type Environment, type Trace, isKvsError } from "@kvs/env";
+import { type Environment, type KvsError, type Trace, isKvsError } from "@kvs/env";
 import { createNodeEnvironment } from "@kvs/node";
 import { type OpenedStore, openEngine } from "@kvs/query";
 import { type CheckStatus, Server } from "@kvs/server";
@@ -83,7 +83,14 @@ async function spaceStatus(path: string): Promise<CheckStatus> {
 /** What a person is told when the server cannot start: what happened, and what to do. */
 export function explainStart(error: unknown, config: ServerConfig): string {
   if (isKvsError(error, "NET_ADDRESS_IN_USE")) {
-    return `port ${config.port} is in use; stop the other program, or choose another port: --port 5001`;
+    const other = config.port < 65_535 ? config.port + 1 : 5000;
+    return `port ${config.port} is in use; stop the other program, or choose another port: --port ${other}`;
+  }
+  if (isKvsError(error, "NET_DENIED")) {
+    return `the system does not let this process listen on port ${config.port}; choose one above 1023: --port 5000`;
+  }
+  if (isKvsError(error, "NET_UNREACHABLE")) {
+    return `${config.host} is no address of this machine; choose another --host, such as 127.0.0.1`;
   }
   if (isKvsError(error, "DISK_LOCKED")) {
     const { owner } = error.details;
@@ -91,7 +98,16 @@ export function explainStart(error: unknown, config: ServerConfig): string {
     return `${who} has the data in ${config.dataDir} open; stop it, or use another --data-dir`;
   }
   if (isKvsError(error, "DISK_DENIED", "DISK_READ_ONLY")) {
-    return `${config.dataDir} cannot be written; choose another --data-dir, or change its rights`;
+    return `the folder ${config.dataDir} cannot be written; choose another --data-dir, or change its rights`;
   }
-  return error instanceof Error ? error.message : String(error);
+  if (isKvsError(error, "DISK_NOT_FOUND", "DISK_EXISTS")) {
+    return `the folder ${config.dataDir} cannot be made (${withoutCode(error)}); choose another --data-dir`;
+  }
+  if (isKvsError(error)) return withoutCode(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A message for people: the code before it is for programs. */
+export function withoutCode({ code, message }: KvsError): string {
+  return message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
 }
