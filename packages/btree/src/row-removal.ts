@@ -25,6 +25,9 @@ import {
   leafVersion,
 } from "./tree-page.ts";
 import { type TreeState } from "./tree-state.ts";
+import { hasSameKey } from "./vacuum.ts";
+
+const NO_SLOT = -1;
 
 /** A leaf in its frame. */
 export interface LeafPlace {
@@ -79,16 +82,23 @@ export class RowRemoval {
   remove(leaf: LeafPlace, slots: readonly number[], options: RemovalOptions): boolean {
     const runs: Run<PageId>[] = [];
     const chosen: number[] = [];
-    for (const slot of slots) {
-      if (!options.freesValues || collectRuns(leaf.view, slot, runs)) chosen.push(slot);
+    let kept = NO_SLOT;
+    // From the end, for a row hides the older versions of its key: it goes after them, or with them.
+    for (let at = slots.length - 1; at >= 0; at--) {
+      const slot = slots[at]!;
+      const hidesKept = slot + 1 === kept && hasSameKey(leaf.view, slot, kept);
+      const canGo = !options.freesValues || (!hidesKept && collectRuns(leaf.view, slot, runs));
+      if (canGo) chosen.push(slot);
+      else kept = slot;
+      if (!canGo && chosen.length === 0) break;
     }
     if (chosen.length === 0) {
-      this.freePart(leaf, slots[0]!);
+      this.freePart(leaf, kept);
       return false;
     }
     this.needBits(runs);
     this.#writer.begin(options.undo);
-    for (let at = chosen.length - 1; at >= 0; at--) this.writeRemove(leaf, chosen[at]!, 1);
+    for (const slot of chosen) this.writeRemove(leaf, slot, 1);
     this.endWith(runs);
     return chosen.length === slots.length;
   }
