@@ -1,0 +1,309 @@
+import { type Environment, type Random, createRandom } from "@kvs/env";
+import { BlockHashes, type DiskCall, InstantWorld, SimStorage } from "@kvs/sim";
+import { type Entry, Store, type StoreOptions } from "@kvs/txn";
+import {
+  type Content,
+  StorageViolation,
+  auditStore,
+  auditStructure,
+  findState,
+  isSame,
+  readContent,
+} from "./audit.ts";
+import { MAIN, type LifeHooks } from "./modelled-store.ts";
+import { toKeyBytes } from "./model-key.ts";
+import { type Allowance, StoreModel } from "./store-model.ts";
+
+/** What runs on the disk that crashes. */
+export interface CrashSubject {
+  readonly store: StoreOptions;
+  /** The same every time. */
+  run(
+    environment: Environment,
+    model: StoreModel,
+    hooks: LifeHooks,
+  ): Promise<{ readonly operations: number }>;
+}
+
+export interface CrashOptions {
+  readonly seed?: number;
+  readonly mutants?: readonly string[];
+  /** Images of a power cut at one moment. */
+  images(storage: SimStorage, random: Random): Iterable<SimStorage>;
+  /** Whether the recovery of this image is crashed too, at each of its disk calls. */
+  crashesRecovery?(random: Random): boolean;
+}
+
+/** What an exploration did. */
+export interface CrashReport {
+  readonly operations: number;
+  /** Disk calls of the subject, at each of which it crashed. */
+  diskCalls: number;
+  /** Images of power cuts, each compared with the model. */
+  images: number;
+  /** Those of them that differ, each recovered. */
+  recoveries: number;
+  /** Power cuts during recovery, each followed by another recovery. */
+  recoveryCrashes: number;
+  /** What went wrong; the first few. */
+  readonly violations: string[];
+}
+
+/** Disk calls whose images are kept in memory at a time. */
+const CALLS_PER_RUN = 64;
+/** An exploration that found so much need not go on. */
+const VIOLATIONS_MAX = 5;
+/** One recovery in so many is looked at from all sides; the others are read once, in order. */
+const AUDIT_EVERY = 16;
+
+/** A moment at which the power may fail. */
+interface CrashPoint {
+  readonly call: DiskCall;
+  readonly allowed: Allowance;
+  readonly images: readonly SimStorage[];
+}
+
+/**
+ * Crashes a subject at each of its disk calls, recovers what each crash left, and compares it with
+ * the model; crashes recoveries, too, and recovers again.
+ *
+ * The subject runs several times, the same way, so that only some of its images are in memory.
+ */
+export function exploreCrashes(subject: CrashSubject, options: CrashOptions): Promise<CrashReport> {
+  return new CrashExplorer(subject, options).run();
+}
+
+class CrashExplorer {
+  readonly #subject: CrashSubject;
+  readonly #options: CrashOptions;
+  readonly #random: Random;
+  readonly #hashes = new BlockHashes();
+  /** By fingerprint of an image: the batch up to which it holds all. */
+  readonly #known = new Map<string, number>();
+  readonly #report: CrashReport & { operations: number } = {
+    operations: 0,
+    diskCalls: 0,
+    images: 0,
+    recoveries: 0,
+    recoveryCrashes: 0,
+    violations: [],
+  };
+
+  constructor(subject: CrashSubject, options: CrashOptions) {
+    this.#subject = subject;
+    this.#options = options;
+    this.#random = createRandom(options.seed ?? 1);
+  }
+
+  async run(): Promise<CrashReport> {
+    for (let from = 0; ; from += CALLS_PER_RUN) {
+      const collected = await this.#collect(from).catch((error: unknown) => text(error));
+      if (typeof collected === "string") {
+        this.#report.violations.push(`without a crash: ${collected}`);
+        return this.#report;
+      }
+      const { points, model, calls } = collected;
+      this.#report.diskCalls = calls;
+      for (const point of points) {
+        await this.#check(point, model);
+        if (this.#report.violations.length >= VIOLATIONS_MAX) return this.#report;
+      }
+      if (from + CALLS_PER_RUN >= calls) return this.#report;
+    }
+  }
+
+  /** Runs the subject once and takes the images of some of its disk calls. */
+  async #collect(
+    from: number,
+  ): Promise<{ points: CrashPoint[]; model: StoreModel; calls: number }> {
+    const storage = new SimStorage({ random: createRandom(1) });
+    const model = new StoreModel(MAIN);
+    const points: CrashPoint[] = [];
+    const watch = new ChangeWatch(storage);
+    const random = this.#random.split(`images-${from}`);
+    let calls = 0;
+    const onCall = (call: DiskCall): undefined => {
+      const hasChanged = watch.note(call);
+      const isDue = calls >= from && calls < from + CALLS_PER_RUN;
+      calls++;
+      if (!isDue) return;
+      const allowed = model.allowance();
+      const before = points.at(-1);
+      if (before === undefined || hasChanged) {
+        points.push({ call, allowed, images: [...this.#options.images(storage, random)] });
+      } else if (before.allowed.acknowledged < allowed.acknowledged) {
+        points.push({ call, allowed, images: before.images });
+      }
+    };
+    const { mutants = [] } = this.#options;
+    const world = new InstantWorld(storage, { answers: "in-turn", mutants, disk: { onCall } });
+    const { operations } = await world.run((environment) =>
+      this.#subject.run(environment, model, {}),
+    );
+    this.#report.operations = operations;
+    return { points, model, calls };
+  }
+
+  async #check({ call, allowed, images }: CrashPoint, model: StoreModel): Promise<void> {
+    for (const image of images) {
+      this.#report.images++;
+      const fingerprint = image.fingerprint(this.#hashes);
+      const known = this.#known.get(fingerprint);
+      if (known !== undefined && known >= allowed.acknowledged && known <= allowed.submitted) {
+        continue;
+      }
+      try {
+        this.#known.set(fingerprint, await this.#recover(image, model, allowed));
+      } catch (error) {
+        const { index, operation, path } = call;
+        this.#report.violations.push(
+          `crash at call ${index}, ${operation} ${path}: ${text(error)}`,
+        );
+        if (this.#report.violations.length >= VIOLATIONS_MAX) return;
+      }
+    }
+  }
+
+  /** Recovers an image; perhaps crashes that, and recovers again. */
+  async #recover(image: SimStorage, model: StoreModel, allowed: Allowance): Promise<number> {
+    const isCrashed = this.#options.crashesRecovery?.(this.#random) ?? false;
+    const again: SimStorage[] = [];
+    const batch = await this.#recoverOnce(image.clone(), model, {
+      allowed,
+      ...(isCrashed
+        ? { crashed: (storage) => again.push(...this.#imagesOfRecovery(storage)) }
+        : {}),
+    });
+    for (const crashed of again) {
+      this.#report.recoveryCrashes++;
+      const fingerprint = crashed.fingerprint(this.#hashes);
+      if (this.#known.get(fingerprint) === batch) continue;
+      const same = { acknowledged: batch, submitted: batch };
+      try {
+        this.#known.set(fingerprint, await this.#recoverOnce(crashed, model, { allowed: same }));
+      } catch (error) {
+        throw new StorageViolation(`crashed again in recovery: ${text(error)}`, { cause: error });
+      }
+    }
+    return batch;
+  }
+
+  /** Images of a power cut during recovery: the worst case, all kept, and a drawn one. */
+  #imagesOfRecovery(storage: SimStorage): Iterable<SimStorage> {
+    const modes = ["worst-case", "keep-all", undefined] as const;
+    return modes.map((mode) => storage.sampleCrashImage(this.#random, mode));
+  }
+
+  /** Opens what a crash left, and compares it with the model. */
+  async #recoverOnce(
+    storage: SimStorage,
+    model: StoreModel,
+    recovery: {
+      readonly allowed: Allowance;
+      /** Called when the power may fail during recovery. */
+      readonly crashed?: (storage: SimStorage) => void;
+    },
+  ): Promise<number> {
+    this.#report.recoveries++;
+    const watch = new ChangeWatch(storage);
+    let isRecovering = true;
+    const { mutants = [] } = this.#options;
+    const world = new InstantWorld(storage, {
+      mutants,
+      disk: {
+        onCall: (call) => {
+          if (isRecovering && watch.note(call)) recovery.crashed?.(storage);
+          return undefined;
+        },
+      },
+    });
+    return world.run(async (environment) => {
+      const store = await Store.open(environment, this.#subject.store);
+      isRecovering = false;
+      const { allowed } = recovery;
+      if (this.#report.recoveries % AUDIT_EVERY === 0) {
+        await auditStore(store, model, { allowed, random: this.#random });
+      }
+      const content = await readContent(store);
+      const batch = findState(content, model, allowed);
+      await probe(store, content);
+      await auditStructure(store);
+      return batch;
+    });
+  }
+}
+
+/**
+ * Writes to a store that has recovered, and looks at it again: what recovery should have taken back
+ * would come to light.
+ */
+async function probe(store: Store, before: Content): Promise<void> {
+  const entries = before.get(MAIN)!;
+  const value = new Uint8Array(700).fill(7);
+  const added = toKeyBytes("probe");
+  const deleted = entries[Math.floor(entries.length / 2)]?.key ?? added;
+  await store.batch([
+    { type: "delete", key: deleted },
+    { type: "put", key: added, value },
+  ]);
+  const after = await readContent(store);
+  const expected = entries.filter(({ key }) => !isSame(key, deleted) && !isSame(key, added));
+  const found = after.get(MAIN)!.filter(({ key }) => !isSame(key, added));
+  const isRight =
+    found.length === expected.length &&
+    found.every((entry, at) => isSameEntry(entry, expected[at]!)) &&
+    isSame(await store.get(added), value) &&
+    [...before].every(([tree, rows]) => tree === MAIN || isSameRows(after.get(tree), rows));
+  if (!isRight)
+    throw new StorageViolation("a batch after recovery changed other rows than its own");
+}
+
+function isSameRows(found: readonly Entry[] | undefined, expected: readonly Entry[]): boolean {
+  return (
+    found?.length === expected.length &&
+    found.every((entry, at) => isSameEntry(entry, expected[at]!))
+  );
+}
+
+function isSameEntry(one: Entry, other: Entry): boolean {
+  return (
+    isSame(one.key, other.key) && isSame(one.value, other.value) && one.version === other.version
+  );
+}
+
+/** Disk calls that change nothing. */
+const READS: ReadonlySet<string> = new Set([
+  "readAt",
+  "readAtSync",
+  "size",
+  "stat",
+  "list",
+  "space",
+  "lock",
+  "unlock",
+  "close",
+]);
+
+/** Knows whether a crash now could leave other images than a crash at the call before. */
+class ChangeWatch {
+  readonly #storage: SimStorage;
+  #begun = 0;
+  #last = "";
+
+  constructor(storage: SimStorage) {
+    this.#storage = storage;
+  }
+
+  note({ operation }: DiskCall): boolean {
+    if (!READS.has(operation)) this.#begun++;
+    const { bytesWritten, syncs } = this.#storage.stats;
+    const now = `${this.#begun} ${bytesWritten} ${syncs}`;
+    if (now === this.#last) return false;
+    this.#last = now;
+    return true;
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { StorageViolation } from "../src/scenarios/storage/audit.ts";
+import { hideSpreadVersions, reviveTornGroup } from "../src/scenarios/storage/special-scripts.ts";
+
+/** For how many of these cases the run finds a violation. */
+async function countViolations(
+  cases: readonly number[],
+  run: (each: number) => Promise<void>,
+): Promise<number> {
+  let violations = 0;
+  for (const each of cases) {
+    try {
+      await run(each);
+    } catch (error) {
+      if (!(error instanceof StorageViolation)) throw error;
+      violations++;
+    }
+  }
+  return violations;
+}
+
+/** Around the length for which the log goes on where an old record begins. */
+const LENGTHS = Array.from({ length: 160 }, (_, at) => 320 + at);
+
+test("REL-W6: what a torn group left behind never comes back, wherever the log goes on", async () => {
+  expect(await countViolations(LENGTHS, (length) => reviveTornGroup(length))).toBe(0);
+});
+
+test("REL-W6: without epochs it comes back for some length (wal.ignore-epoch)", async () => {
+  const run = (length: number): Promise<void> => reviveTornGroup(length, ["wal.ignore-epoch"]);
+  expect(await countViolations(LENGTHS, run)).toBeGreaterThan(0);
+});
+
+const VERSIONS = Array.from({ length: 16 }, (_, versions) => versions + 1);
+
+test("REL-P11: a delete hides all older versions, also those on the next page", async () => {
+  expect(await countViolations(VERSIONS, (versions) => hideSpreadVersions(versions))).toBe(0);
+});
+
+test("REL-P11: a delete that goes too early lets a key come back (txn.prune-tombstone-early)", async () => {
+  const run = (versions: number): Promise<void> =>
+    hideSpreadVersions(versions, ["txn.prune-tombstone-early"]);
+  expect(await countViolations(VERSIONS, run)).toBeGreaterThan(0);
+});
