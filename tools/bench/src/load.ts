@@ -104,6 +104,25 @@ export async function runSlices(
   };
 }
 
+/**
+ * Does asynchronous work once, and returns its rate.
+ *
+ * @param operations How many operations that was; asked when it is done.
+ */
+export async function runOnce(
+  operations: () => number,
+  work: () => Promise<unknown>,
+): Promise<Sample> {
+  const cpuBefore = cpuMicrosOf();
+  const startMs = performance.now();
+  await work();
+  const elapsedMs = performance.now() - startMs;
+  return {
+    value: (operations() / elapsedMs) * 1000,
+    cpuMicrosPerOp: (cpuMicrosOf() - cpuBefore) / operations(),
+  };
+}
+
 async function measured(
   operations: number,
   latencies: LatencyRecorder,

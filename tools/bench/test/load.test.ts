@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runAtRate, runCallers, runSlices } from "../src/load.ts";
+import { runAtRate, runCallers, runOnce, runSlices } from "../src/load.ts";
 
 function turns(count: number): Promise<void> {
   return new Promise((resolve) => {
@@ -70,3 +70,18 @@ function busyWait(forMs: number): void {
   const endMs = performance.now() + forMs;
   while (performance.now() < endMs);
 }
+
+test("work done once has the rate of the operations that it tells of afterwards", async () => {
+  let done = 0;
+
+  const { value, cpuMicrosPerOp } = await runOnce(
+    () => done,
+    async () => {
+      for (; done < 100; done++) await turns(1);
+    },
+  );
+
+  expect(done).toBe(100);
+  expect(value).toBeGreaterThan(0);
+  expect(cpuMicrosPerOp).toBeGreaterThan(0);
+});
