@@ -73,9 +73,10 @@ export class DatabaseEngine implements DatabaseProvider {
     return this.#spaces.databases();
   }
 
-  /** Stops removing what expires. */
-  close(): Promise<void> {
-    return this.#expiry.stop();
+  /** Waits for the writes that have begun, and stops removing what expires. */
+  async close(): Promise<void> {
+    await this.#rows.idle();
+    await this.#expiry.stop();
   }
 }
 

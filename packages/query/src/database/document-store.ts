@@ -3,11 +3,13 @@ import {
   type DocumentObject,
   decodeDocument,
   decodeKey,
+  encodeDocument,
   encodeDocumentInto,
   encodeKey,
   utf8Length,
 } from "@kvs/codec";
 import {
+  BATCH_OPERATIONS_MAX,
   type Collection,
   type Cursor,
   type DocumentCondition,
@@ -61,23 +63,29 @@ export class DocumentStore<T extends object> implements Collection<T> {
   }
 
   async insertMany(documents: readonly T[]): Promise<string[]> {
+    if (documents.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(documents.length);
     const prepared = documents.map((document) => this.#prepare(document));
     if (prepared.length === 0) return [];
-    const space = await this.#ensureSpace();
     const ids = prepared.map(({ id }) => id);
-    const keys = ids.map((id) => rowKey(space, encodeKey(id)));
     this.#requireDistinct(ids);
-    await this.#rows.write(keys, async () => {
-      const mutations: Mutation[] = [];
-      for (let at = 0; at < keys.length; at++) {
-        const key = keys[at]!;
-        const found = this.#rows.read(key);
-        const existing = found instanceof Promise ? await found : found;
-        if (existing !== undefined) throw this.#duplicate(ids[at]!);
-        mutations.push({ type: "put", key, value: prepared[at]!.row });
-      }
-      return mutations;
-    });
+    const write = this.#rows.begin();
+    try {
+      const space = await this.#ensureSpace();
+      const keys = ids.map((id) => rowKey(space, encodeKey(id)));
+      await this.#rows.write(keys, async () => {
+        const mutations: Mutation[] = [];
+        for (let at = 0; at < keys.length; at++) {
+          const key = keys[at]!;
+          const found = this.#rows.read(key);
+          const existing = found instanceof Promise ? await found : found;
+          if (existing !== undefined) throw this.#duplicate(ids[at]!);
+          mutations.push({ type: "put", key, value: prepared[at]!.row });
+        }
+        return mutations;
+      });
+    } finally {
+      this.#rows.end(write);
+    }
     return ids;
   }
 
@@ -101,35 +109,21 @@ export class DocumentStore<T extends object> implements Collection<T> {
   async update(id: string, replacement: T, options: UpdateOptions = {}): Promise<boolean> {
     const { ifVersion, upsert = false } = options;
     checkVersion(ifVersion);
-    const space = await this.#ensureSpace();
-    const key = rowKey(space, this.#encodeId(id));
-    const data = withoutId(replacement, id);
-    const version = await this.#rows.write([key], async () => {
-      const found = await this.#rows.read(key);
-      const current = found === undefined ? 0 : decodeDocumentRow(found.value).version;
+    const encodedId = encodeId(id);
+    const data = encodeDocument(withoutId(replacement, id) as DocumentObject);
+    return this.#writeOne(encodedId, upsert, (current, key) => {
       if (ifVersion !== undefined && ifVersion !== current) throw mismatch(id, ifVersion, current);
       if (current === 0 && !upsert) return [];
-      return [{ type: "put", key, value: this.#encodeRow(current + 1, data) }];
+      return [{ type: "put", key, value: documentRow(current + 1, data) }];
     });
-    return version !== undefined;
   }
 
   async delete(id: string, { ifVersion }: DocumentCondition = {}): Promise<boolean> {
     checkVersion(ifVersion);
-    const encodedId = this.#encodeId(id);
-    const space = await this.#space();
-    if (space === undefined) {
-      if (ifVersion !== undefined && ifVersion !== 0) throw mismatch(id, ifVersion, 0);
-      return false;
-    }
-    const key = rowKey(space, encodedId);
-    const version = await this.#rows.write([key], async () => {
-      const found = await this.#rows.read(key);
-      const current = found === undefined ? 0 : decodeDocumentRow(found.value).version;
+    return this.#writeOne(encodeId(id), false, (current, key) => {
       if (ifVersion !== undefined && ifVersion !== current) throw mismatch(id, ifVersion, current);
       return current === 0 ? [] : [{ type: "delete", key }];
     });
-    return version !== undefined;
   }
 
   find(query: FindQuery = {}): Cursor<Stored<T>> {
@@ -163,10 +157,36 @@ export class DocumentStore<T extends object> implements Collection<T> {
   }
 
   async #find(id: string): Promise<VersionedValue | undefined> {
-    const encodedId = this.#encodeId(id);
+    const encodedId = encodeId(id);
     const space = await this.#space();
     if (space === undefined) return undefined;
     return this.#rows.read(rowKey(space, encodedId));
+  }
+
+  /**
+   * Changes one document, which has `current` for its `_version`, 0 if it is absent.
+   *
+   * @param makes Whether the collection is made if it is not there yet.
+   * @returns Whether there was something to change.
+   */
+  async #writeOne(
+    encodedId: Uint8Array,
+    makes: boolean,
+    evaluate: (current: number, key: Uint8Array) => readonly Mutation[],
+  ): Promise<boolean> {
+    const write = this.#rows.begin();
+    try {
+      const space = makes ? await this.#ensureSpace() : await this.#space();
+      if (space === undefined) return evaluate(0, encodedId).length > 0;
+      const key = rowKey(space, encodedId);
+      const version = await this.#rows.write([key], async () => {
+        const found = await this.#rows.read(key);
+        return evaluate(found === undefined ? 0 : decodeDocumentRow(found.value).version, key);
+      });
+      return version !== undefined;
+    } finally {
+      this.#rows.end(write);
+    }
   }
 
   #space(): number | undefined | Promise<number | undefined> {
@@ -179,23 +199,15 @@ export class DocumentStore<T extends object> implements Collection<T> {
 
   /** The row and the id of a new document. */
   #prepare(document: T): { readonly id: string; readonly row: Uint8Array } {
+    requireObject(document);
     const given = idOf(document);
     if (given !== undefined && !isId(given)) throw badId(given);
     const id = given ?? newUuid(this.#rows.clock, this.#rows.random);
-    return { id, row: this.#encodeRow(1, withoutId(document, id)) };
-  }
-
-  #encodeRow(version: number, data: object): Uint8Array {
     const writer = this.#encoder;
     writer.reset();
-    writeDocumentHead(writer, version);
-    encodeDocumentInto(data as DocumentObject, writer);
-    return writer.toBytes();
-  }
-
-  #encodeId(id: string): Uint8Array {
-    if (!isId(id)) throw badId(id);
-    return encodeKey(id);
+    writeDocumentHead(writer, 1);
+    encodeDocumentInto(withoutId(document, id) as DocumentObject, writer);
+    return { id, row: writer.toBytes() };
   }
 
   #requireDistinct(ids: readonly string[]): void {
@@ -225,10 +237,7 @@ function idOf(document: object): string | undefined {
 
 /** The members of a document but `_id`, which has to be this one if it is there. */
 function withoutId(document: object, id: string): object {
-  if (!isObject(document)) {
-    const message = "a document is a plain object; wrap other values: { value: … }";
-    throw protocolError("BAD_OPTION", message);
-  }
+  requireObject(document);
   const given = idOf(document);
   if (given === undefined && !Object.hasOwn(document, "_id")) return document;
   if (given !== undefined && given !== id) {
@@ -239,8 +248,28 @@ function withoutId(document: object, id: string): object {
   return members;
 }
 
-function isObject(document: unknown): boolean {
-  return typeof document === "object" && document !== null && !Array.isArray(document);
+/** The encoder takes more than documents: dates, bytes, lists. */
+function requireObject(document: unknown): void {
+  if (typeof document === "object" && document !== null) {
+    const prototype: unknown = Object.getPrototypeOf(document);
+    // Of another realm, it is an object whose prototype has none.
+    if (prototype === null || Object.getPrototypeOf(prototype) === null) return;
+  }
+  const message = "a document is a plain object; wrap other values: { value: … }";
+  throw protocolError("BAD_OPTION", message);
+}
+
+/** The row of a document that is encoded already. */
+function documentRow(version: number, data: Uint8Array): Uint8Array {
+  const writer = new ByteWriter({ initialBytes: 16 + data.length });
+  writeDocumentHead(writer, version);
+  writer.bytes(data);
+  return writer.toBytes();
+}
+
+function encodeId(id: string): Uint8Array {
+  if (!isId(id)) throw badId(id);
+  return encodeKey(id);
 }
 
 function isId(id: unknown): id is string {
@@ -251,6 +280,11 @@ function badId(id: unknown): Error {
   const shown = typeof id === "string" ? `a text of ${id.length} characters` : typeof id;
   const message = `an _id is a text of 1 to ${ID_BYTES_MAX} bytes, not ${shown}`;
   return protocolError("QUERY_BAD_ID", message);
+}
+
+function batchTooLarge(count: number): Error {
+  const message = `${count} documents at once, of at most ${BATCH_OPERATIONS_MAX}; split them`;
+  return protocolError("BATCH_TOO_LARGE", message, { details: { count } });
 }
 
 function checkVersion(ifVersion: number | undefined): void {

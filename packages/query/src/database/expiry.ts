@@ -20,6 +20,7 @@ export class Expiry {
   #timer: Timer | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #running: Promise<void> | undefined;
+  #isRunning = false;
   #isStopped = false;
 
   constructor(rows: RowStore) {
@@ -35,7 +36,7 @@ export class Expiry {
 
   /** Notes that a value was written that expires after this time; `undefined`: never. */
   noteTtl(ttlMs: number | undefined): void {
-    if (ttlMs !== undefined) this.#noteDue(this.#rows.clock.wallMs() + ttlMs);
+    if (ttlMs !== undefined) this.#noteDue(this.#rows.nowMs() + ttlMs);
   }
 
   async stop(): Promise<void> {
@@ -47,32 +48,37 @@ export class Expiry {
   #noteDue(dueMs: number): void {
     if (this.#isStopped || dueMs >= this.#dueMs) return;
     this.#dueMs = dueMs;
-    this.#schedule(dueMs - this.#rows.clock.wallMs());
+    if (!this.#isRunning) this.#schedule(1);
   }
 
-  #schedule(delayMs: number): void {
+  /** Sets the timer for what is due first, if there is anything. */
+  #schedule(delayMsMin: number): void {
     this.#timer?.cancel();
-    const bounded = Math.min(Math.max(delayMs, 1), TIMER_MS_MAX);
-    this.#timer = this.#rows.clock.schedule(bounded, () => {
+    if (this.#isStopped || this.#dueMs === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.max(this.#dueMs - this.#rows.nowMs(), delayMsMin);
+    this.#timer = this.#rows.clock.schedule(Math.min(delayMs, TIMER_MS_MAX), () => {
       this.#running = this.#run();
     });
   }
 
   async #run(): Promise<void> {
-    let retryMs = 0;
+    this.#isRunning = true;
+    // What is noted from here on may come too late for the walk.
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    let delayMsMin = 1;
     try {
-      this.#dueMs = (await this.#removeDue()) ?? Number.POSITIVE_INFINITY;
+      this.#noteDue((await this.#removeDue()) ?? Number.POSITIVE_INFINITY);
     } catch {
-      retryMs = RETRY_MS; // readers see nothing of what has expired; removing it can wait
-      this.#dueMs = 0;
+      delayMsMin = RETRY_MS; // readers see nothing of what has expired; removing it can wait
+      this.#noteDue(this.#rows.nowMs());
     }
-    if (this.#isStopped || this.#dueMs === Number.POSITIVE_INFINITY) return;
-    this.#schedule(retryMs > 0 ? retryMs : this.#dueMs - this.#rows.clock.wallMs());
+    this.#isRunning = false;
+    this.#schedule(delayMsMin);
   }
 
   /** Removes a batch of what is due. Returns when the next is due, `undefined` if there is none. */
   async #removeDue(): Promise<number | undefined> {
-    const nowMs = this.#rows.clock.wallMs();
+    const nowMs = this.#rows.nowMs();
     const due: Uint8Array[] = [];
     let nextMs: number | undefined;
     for await (const { key } of this.#rows.walk({ ...WHOLE_SPACE, limit: BATCH_ROWS + 1 })) {

@@ -31,10 +31,7 @@ export class FindCursor<T> implements Cursor<T> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    if (this.#isUsed) {
-      throw protocolError("BAD_OPTION", "a cursor is used once; call find again");
-    }
-    this.#isUsed = true;
+    this.#use();
     const plan = planOf(this.#query);
     const documents = plan.sort.length > 0 ? this.#sorted(plan) : this.#unsorted(plan);
     for await (const document of documents) {
@@ -56,11 +53,19 @@ export class FindCursor<T> implements Cursor<T> {
   }
 
   async count(): Promise<number> {
+    this.#use();
     // The order does not change how many there are.
-    const { sort: _sort, projection: _projection, ...query } = this.#query;
+    const plan = { ...planOf(this.#query), sort: [] };
     let count = 0;
-    for await (const _document of new FindCursor(query, this.#source)) count++;
+    for await (const _document of this.#unsorted(plan)) count++;
     return count;
+  }
+
+  #use(): void {
+    if (this.#isUsed) {
+      throw protocolError("BAD_OPTION", "a cursor is used once; call find again");
+    }
+    this.#isUsed = true;
   }
 
   async *#unsorted(plan: FindPlan): AsyncGenerator<DocumentObject, void, undefined> {

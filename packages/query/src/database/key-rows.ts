@@ -8,7 +8,7 @@ import {
 import { type Mutation, type Timestamp, type VersionedValue, timestampToMs } from "@kvs/txn";
 import { type Expiry } from "./expiry.ts";
 import { type RowStore } from "./row-store.ts";
-import { type ValueRow, decodeValueRow, encodeValueRow, expiryKey, rowKey } from "./rows.ts";
+import { decodeValueRow, encodeValueRow, expiryKey, rowKey } from "./rows.ts";
 import { type SpaceList } from "./space-list.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -44,55 +44,77 @@ export class KeyRows {
   }
 
   async put(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number> {
-    const row = rowKey(await this.#ensureSpace(), key);
     const { ifVersion, ttlMs } = options;
-    const version = await this.#rows.write([row], async () => {
-      if (ifVersion !== undefined) await this.#requireVersion(row, ifVersion);
-      return this.#putMutations(row, value, ttlMs);
-    });
-    this.#expiry.noteTtl(ttlMs);
-    return version!;
+    const write = this.#rows.begin();
+    try {
+      const row = rowKey(await this.#ensureSpace(), key);
+      const version = await this.#rows.write([row], async () => {
+        if (ifVersion !== undefined) await this.#requireVersion(row, ifVersion);
+        return this.#putMutations(row, value, ttlMs);
+      });
+      this.#expiry.noteTtl(ttlMs);
+      return version!;
+    } finally {
+      this.#rows.end(write);
+    }
   }
 
   async delete(key: Uint8Array, { ifVersion }: RawCondition): Promise<boolean> {
-    const space = await this.space();
-    const row = space === undefined ? undefined : rowKey(space, key);
-    if (row === undefined) {
-      if (ifVersion !== undefined && ifVersion !== 0) throw mismatch(ifVersion, 0);
-      return false;
-    }
-    const version = await this.#rows.write([row], async () => {
-      const found = this.visible(await this.#rows.read(row));
-      if (ifVersion !== undefined && ifVersion !== (found?.version ?? 0)) {
-        throw mismatch(ifVersion, found?.version ?? 0);
+    const write = this.#rows.begin();
+    try {
+      const space = await this.space();
+      if (space === undefined) {
+        if (ifVersion !== undefined && ifVersion !== 0) throw mismatch(ifVersion, 0);
+        return false;
       }
-      return found === undefined ? [] : [{ type: "delete", key: row }];
-    });
-    return version !== undefined;
+      const row = rowKey(space, key);
+      const version = await this.#rows.write([row], async () => {
+        const found = this.visible(await this.#rows.read(row));
+        if (ifVersion !== undefined && ifVersion !== (found?.version ?? 0)) {
+          throw mismatch(ifVersion, found?.version ?? 0);
+        }
+        return found === undefined ? [] : [{ type: "delete", key: row }];
+      });
+      return version !== undefined;
+    } finally {
+      this.#rows.end(write);
+    }
   }
 
   async batch(operations: readonly RawOperation[]): Promise<number> {
     if (operations.length === 0) return this.#rows.publishedTs;
-    const space = await this.#ensureSpace();
-    const keys = operations.map((operation) => rowKey(space, operation.key));
-    const version = await this.#rows.write(keys, () =>
-      operations.flatMap((operation, at) =>
-        operation.type === "delete"
-          ? [{ type: "delete" as const, key: keys[at]! }]
-          : this.#putMutations(keys[at]!, operation.value, operation.ttlMs),
-      ),
-    );
-    for (const operation of operations) {
-      if (operation.type === "put") this.#expiry.noteTtl(operation.ttlMs);
+    const write = this.#rows.begin();
+    try {
+      const space = await this.#ensureSpace();
+      const keys = operations.map((operation) => rowKey(space, operation.key));
+      const version = await this.#rows.write(keys, () =>
+        operations.flatMap((operation, at) =>
+          operation.type === "delete"
+            ? [{ type: "delete" as const, key: keys[at]! }]
+            : this.#putMutations(keys[at]!, operation.value, operation.ttlMs),
+        ),
+      );
+      for (const operation of operations) {
+        if (operation.type === "put") this.#expiry.noteTtl(operation.ttlMs);
+      }
+      return version!;
+    } finally {
+      this.#rows.end(write);
     }
-    return version!;
   }
 
-  /** What a reader sees of a row: nothing, if it has expired. */
-  visible(found: VersionedValue | undefined): RawEntry | undefined {
+  /**
+   * What a reader sees of a row: nothing, if it has expired.
+   *
+   * @param timestamp As of when. Default: now.
+   */
+  visible(
+    found: VersionedValue | undefined,
+    timestamp: Timestamp = this.#rows.publishedTs,
+  ): RawEntry | undefined {
     if (found === undefined) return undefined;
     const { value, expiresAtMs } = decodeValueRow(found.value);
-    if (isExpired({ value, expiresAtMs }, this.#rows.publishedTs)) return undefined;
+    if (expiresAtMs !== undefined && expiresAtMs <= timestampToMs(timestamp)) return undefined;
     return { value, version: found.version };
   }
 
@@ -116,17 +138,12 @@ export class KeyRows {
     if (ttlMs === undefined) {
       return [{ type: "put", key: row, value: encodeValueRow(value, undefined) }];
     }
-    const expiresAtMs = this.#rows.clock.wallMs() + ttlMs;
+    const expiresAtMs = this.#rows.nowMs() + ttlMs;
     return [
       { type: "put", key: row, value: encodeValueRow(value, expiresAtMs) },
       { type: "put", key: expiryKey(expiresAtMs, row), value: NOTHING },
     ];
   }
-}
-
-/** Whether a reader at this timestamp sees nothing of the value. */
-export function isExpired(row: ValueRow, timestamp: Timestamp): boolean {
-  return row.expiresAtMs !== undefined && row.expiresAtMs <= timestampToMs(timestamp);
 }
 
 function mismatch(expected: number, found: number): Error {

@@ -7,6 +7,7 @@ import {
   encodeKey,
 } from "@kvs/codec";
 import {
+  BATCH_OPERATIONS_MAX,
   type HostedDatabase,
   type KeyEntry,
   type KeyOperation,
@@ -86,6 +87,7 @@ export class KeyValueView implements KeyValue {
   }
 
   async batch(operations: readonly KeyOperation[]): Promise<{ version: number }> {
+    if (operations.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(operations.length);
     const raw = operations.map((operation): RawOperation => {
       const key = encodeKey(operation.key);
       if (operation.type === "delete") return { type: "delete", key };
@@ -99,6 +101,11 @@ export class KeyValueView implements KeyValue {
     });
     return { version: await this.#raw.batchRaw(raw) };
   }
+}
+
+function batchTooLarge(count: number): Error {
+  const message = `${count} operations at once, of at most ${BATCH_OPERATIONS_MAX}; split them`;
+  return protocolError("BATCH_TOO_LARGE", message, { details: { count } });
 }
 
 function checkVersion(ifVersion: number | undefined): void {

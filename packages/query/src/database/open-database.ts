@@ -1,5 +1,5 @@
 import { type Environment } from "@kvs/env";
-import { DEFAULT_DATABASE, type HostedDatabase } from "@kvs/protocol";
+import { DEFAULT_DATABASE, type HostedDatabase, checkDatabaseName } from "@kvs/protocol";
 import { Store, type StoreOptions } from "@kvs/txn";
 import { DatabaseEngine } from "./database-engine.ts";
 
@@ -26,12 +26,16 @@ export async function openEngine(
   options: StoreOptions,
 ): Promise<OpenedStore> {
   const store = await Store.open(environment, options);
-  const engine = await DatabaseEngine.open(environment, {
+  const opening = DatabaseEngine.open(environment, {
     rows: store,
     pipe: store,
     checkpoint: () => store.checkpoint(),
     stats: () => store.stats(),
     diskBytes: () => diskBytes(environment, options.path),
+  });
+  const engine = await opening.catch(async (error: unknown) => {
+    await store.close().catch(() => undefined); // why it cannot be opened says more
+    throw error;
   });
   return {
     store,
@@ -54,6 +58,7 @@ export async function openDatabase(
   options: OpenOptions = {},
 ): Promise<HostedDatabase> {
   const { database = DEFAULT_DATABASE, ...storeOptions } = options;
+  checkDatabaseName(database);
   const opened = await openEngine(environment, { ...storeOptions, path });
   return opened.engine.database(database, () => opened.close());
 }

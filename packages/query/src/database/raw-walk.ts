@@ -1,5 +1,5 @@
 import { type RawBatch, type RawCursor, type RawRange, type RawScanEntry } from "@kvs/protocol";
-import { type Entry } from "@kvs/txn";
+import { type Entry, type Snapshot } from "@kvs/txn";
 import { type KeyRows } from "./key-rows.ts";
 import { type RowStore } from "./row-store.ts";
 import { keyOfRow, rowRange } from "./rows.ts";
@@ -10,6 +10,8 @@ export class RawWalk implements RawCursor {
   readonly #keys: KeyRows;
   readonly #range: RawRange;
   #entries: AsyncGenerator<Entry, void, undefined> | undefined;
+  /** The moment that it sees: what expires later is there until the walk ends. */
+  #snapshot: Snapshot | undefined;
   #left: number;
   #isClosed = false;
 
@@ -24,36 +26,53 @@ export class RawWalk implements RawCursor {
     const space = await this.#keys.space();
     if (space === undefined || this.#left <= 0 || this.#isClosed) return END;
     this.#entries ??= this.#walk(space);
-    const entries: RawScanEntry[] = [];
-    let bytes = 0;
-    while (entries.length < entriesMax && bytes < bytesMax) {
-      const step = await this.#entries.next();
-      if (step.done === true) return { entries, isEnd: true };
-      const entry = this.#toRaw(step.value);
-      if (entry === undefined) continue;
-      entries.push(entry);
-      bytes += entry.key.length + (entry.value?.length ?? 0);
-      if (--this.#left <= 0) {
-        await this.#entries.return();
-        return { entries, isEnd: true };
-      }
+    const batch = { entries: [], isEnd: true };
+    try {
+      batch.isEnd = await this.#fill(batch.entries, this.#entries, { entriesMax, bytesMax });
+    } finally {
+      if (batch.isEnd) this.#letGo();
     }
-    return { entries, isEnd: false };
+    return batch;
   }
 
   close(): void {
     this.#isClosed = true;
     this.#left = 0;
+    this.#letGo();
+  }
+
+  /** Takes entries up to a limit. Returns whether that was all. */
+  async #fill(
+    target: RawScanEntry[],
+    entries: AsyncGenerator<Entry, void, undefined>,
+    limits: { readonly entriesMax: number; readonly bytesMax: number },
+  ): Promise<boolean> {
+    const { entriesMax, bytesMax } = limits;
+    for (let bytes = 0; target.length < entriesMax && bytes < bytesMax;) {
+      const step = await entries.next();
+      if (step.done === true) return true;
+      const entry = this.#toRaw(step.value);
+      if (entry === undefined) continue;
+      target.push(entry);
+      bytes += entry.key.length + (entry.value?.length ?? 0);
+      if (--this.#left <= 0) return true;
+    }
+    return false;
+  }
+
+  #letGo(): void {
+    this.#snapshot?.close();
     this.#entries?.return().catch(() => undefined); // a step under way reports its own failure
   }
 
   #walk(space: number): AsyncGenerator<Entry, void, undefined> {
     const { from, to, isReverse } = this.#range;
-    return this.#rows.walk({ ...rowRange(space, from, to), reverse: isReverse });
+    const snapshot = (this.#snapshot = this.#rows.snapshot());
+    return this.#rows.walk({ ...rowRange(space, from, to), reverse: isReverse, snapshot });
   }
 
   #toRaw(found: Entry): RawScanEntry | undefined {
-    const visible = this.#keys.visible(found);
+    const visible = this.#keys.visible(found, this.#snapshot!.timestamp);
     if (visible === undefined) return undefined;
     const value = this.#range.isKeysOnly ? undefined : visible.value;
     return { key: keyOfRow(found.key), value, version: visible.version };

@@ -9,6 +9,7 @@ import {
   type Timestamp,
   type VersionedValue,
   encodeBatch,
+  timestampToMs,
 } from "@kvs/txn";
 import { ByteWriter } from "@kvs/codec";
 import { KeyLocks, lockName } from "./key-locks.ts";
@@ -39,6 +40,9 @@ export class RowStore {
   readonly #locks = new KeyLocks();
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
   #openWalks = 0;
+  /** Writes that have begun and not ended; none are counted once the wait for them began. */
+  #openWrites = 0;
+  #idle: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(parts: RowStoreParts) {
     this.clock = parts.clock;
@@ -55,6 +59,35 @@ export class RowStore {
   /** Walks that have begun and not ended. */
   get openWalks(): number {
     return this.#openWalks;
+  }
+
+  /** Milliseconds since 1970: the clock's, or the newest batch's where the clock went back. */
+  nowMs(): number {
+    return Math.max(this.clock.wallMs(), timestampToMs(this.publishedTs));
+  }
+
+  /**
+   * Notes that a caller's write begins, before its first wait.
+   *
+   * @returns What `end` takes when it has ended, however it did.
+   */
+  begin(): boolean {
+    if (this.#idle !== undefined) return false;
+    this.#openWrites++;
+    return true;
+  }
+
+  end(isCounted: boolean): void {
+    if (isCounted && --this.#openWrites === 0) this.#idle?.resolve();
+  }
+
+  /** Waits for the writes that have begun before. */
+  idle(): Promise<void> {
+    if (this.#idle === undefined) {
+      this.#idle = Promise.withResolvers<void>();
+      if (this.#openWrites === 0) this.#idle.resolve();
+    }
+    return this.#idle.promise;
   }
 
   /** The row under this key, at once if no page has to be loaded. */

@@ -120,8 +120,9 @@ export function expiryKey(expiresAtMs: number, row: Uint8Array): Uint8Array {
   return key;
 }
 
-/** What an expiry key says. */
+/** What an expiry key says. @throws {KvsError} `QUERY_DAMAGED_ROW`. */
 export function readExpiryKey(key: Uint8Array): { expiresAtMs: number; row: Uint8Array } {
+  if (key.length < SPACE_BYTES + EXPIRY_BYTES) throw damagedRow();
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
   const high = view.getUint32(SPACE_BYTES);
   const low = view.getUint32(SPACE_BYTES + 4);

@@ -1,0 +1,31 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect } from "@kvs/client";
+import { ServerProcess } from "../src/server-process.ts";
+import { testSubject } from "./test-subject.ts";
+
+let folder = "";
+let server: ServerProcess;
+
+testSubject({
+  gaps: [
+    "documents that are none are refused",
+    "a regular expression of JavaScript finds what its text finds",
+    "a filter or sort that is no object is refused with a code",
+    "a cursor is used once",
+  ],
+  async start() {
+    folder = await mkdtemp(join(tmpdir(), "kvs-conformance-"));
+    server = await ServerProcess.start(folder);
+  },
+  async stop() {
+    await server.stop();
+    await rm(folder, { recursive: true });
+  },
+  newStore: async (caseNumber) => ({
+    database: `case-${caseNumber}`,
+    open: (database) => connect(server.url(database)),
+    isLasting: true,
+  }),
+});
