@@ -226,7 +226,7 @@ export class FrameWriter {
 }
 
 /** The head of the array of messages, with a count of 16 bits. */
-export const FRAME_HEAD_BYTES = 3;
+const FRAME_HEAD_BYTES = 3;
 const REQUEST_HEAD_BYTES = 12;
 const RESPONSE_HEAD_BYTES = 7;
 const SHORT_BYTES = 64;

@@ -2,6 +2,12 @@ import { type DocumentValue, decodeDocument, encodeDocument } from "@kvs/codec";
 import { type CloseReason, type Connection, type Environment, sleep } from "@kvs/env";
 import { DEFAULT_PORT, RequestCode } from "@kvs/protocol";
 
+export interface PeerOptions {
+  /** Whether to say hello at once. Default: true. */
+  readonly hello?: boolean;
+  readonly database?: string;
+}
+
 /** A message as plain values. */
 export type Message = readonly DocumentValue[];
 
@@ -33,11 +39,11 @@ export class Peer {
     });
   }
 
-  static async open(
-    environment: Environment,
-    options: { readonly hello?: boolean; readonly database?: string } = {},
-  ): Promise<Peer> {
-    const url = `ws://server:${DEFAULT_PORT}/v1`;
+  static open(environment: Environment, options: PeerOptions = {}): Promise<Peer> {
+    return Peer.at(environment, `ws://server:${DEFAULT_PORT}/v1`, options);
+  }
+
+  static async at(environment: Environment, url: string, options: PeerOptions = {}): Promise<Peer> {
     const peer = new Peer(environment, await environment.network.connect(url));
     if (options.hello !== false) await peer.hello(options.database);
     return peer;

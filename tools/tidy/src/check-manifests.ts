@@ -84,9 +84,14 @@ interface Lacking {
   readonly message: string;
 }
 
-/** In the workspace an entry is its source; published, the same entry is in `dist`. */
+/**
+ * In the workspace an entry is its source; published, the same entry is in `dist`: below the names of
+ * both folders where there is wiring beside the sources, else of none.
+ */
 function checkExports(manifest: Manifest, expect: Expectations): void {
   const sources = manifest.exports ?? {};
+  const hasWiring = Object.values(sources).some((source) => String(source).startsWith("./wiring/"));
+  const folders = hasWiring ? /^\.\// : /^\.\/src\//;
   const published = manifest.publishConfig?.exports ?? {};
   if (sources["."] === undefined) expect.report("exports", `"exports" lacks "."`);
   for (const [entry, source] of Object.entries(sources)) {
@@ -94,7 +99,7 @@ function checkExports(manifest: Manifest, expect: Expectations): void {
       expect.report("exports", `"exports" of "${entry}" must be a source: "./src/….ts"`);
       continue;
     }
-    const built = source.replace(/^\.\/(?:src|wiring)\//, "./dist/").replace(/\.ts$/, "");
+    const built = source.replace(folders, "./dist/").replace(/\.ts$/, "");
     const wanted = { types: `${built}.d.ts`, default: `${built}.js` };
     if (JSON.stringify(published[entry]) !== JSON.stringify(wanted)) {
       const text = JSON.stringify(wanted);

@@ -41,6 +41,19 @@ test("manifests that follow the rules are fine", () => {
   expect(check({ dependencies: { "@kvs/env": "workspace:*", ws: "catalog:" } })).toEqual([]);
 });
 
+test("with wiring beside the sources, both keep their folder when published", () => {
+  const exports = { ".": "./wiring/index.ts", "./engine": "./src/index.ts" };
+  const published = (entry: string): object => ({
+    types: `./dist/${entry}.d.ts`,
+    default: `./dist/${entry}.js`,
+  });
+  const wired = { ".": published("wiring/index"), "./engine": published("src/index") };
+
+  expect(check({ exports, publishConfig: { access: "public", exports: wired } })).toEqual([]);
+  const flat = { ".": published("index"), "./engine": published("index") };
+  expect(check({ exports, publishConfig: { access: "public", exports: flat } })).toHaveLength(2);
+});
+
 test.each([
   ["name", { name: "@kvs/log" }],
   ["version", { version: "0.2.0" }],

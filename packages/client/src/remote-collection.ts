@@ -1,0 +1,155 @@
+import { type DocumentObject, type DocumentValue, decodeDocument } from "@kvs/codec";
+import {
+  BATCH_OPERATIONS_MAX,
+  type Collection,
+  type Cursor,
+  type DocumentCondition,
+  type DocumentEnvelope,
+  type FindQuery,
+  type FrameReader,
+  RequestCode,
+  type Stored,
+  type UpdateOptions,
+  requestKind,
+} from "@kvs/protocol";
+import { readBoolean, readCount, readTexts, readValue } from "./answer-readers.ts";
+import { type Dispatcher } from "./dispatcher.ts";
+import { type ItemsReader, type WalkStep, readStep, walk } from "./remote-cursor.ts";
+import { batchTooLarge, checkCount } from "./remote-key-value.ts";
+import { request } from "./request.ts";
+
+const INSERT = requestKind(RequestCode.INSERT)!;
+const FETCH = requestKind(RequestCode.FETCH)!;
+const FETCH_ENVELOPE = requestKind(RequestCode.FETCH_ENVELOPE)!;
+const UPDATE = requestKind(RequestCode.UPDATE)!;
+const REMOVE = requestKind(RequestCode.REMOVE)!;
+const FIND = requestKind(RequestCode.FIND)!;
+const COUNT = requestKind(RequestCode.COUNT)!;
+
+/** Documents of a collection on a server. */
+export class RemoteCollection<T extends object> implements Collection<T> {
+  readonly name: string;
+  readonly #dispatcher: Dispatcher;
+
+  /** @param name One that `checkCollectionName` accepts. */
+  constructor(dispatcher: Dispatcher, name: string) {
+    this.#dispatcher = dispatcher;
+    this.name = name;
+  }
+
+  async insert(document: T): Promise<string> {
+    const [id] = await this.insertMany([document]);
+    return id!;
+  }
+
+  insertMany(documents: readonly T[]): Promise<string[]> {
+    return request(this.#dispatcher, INSERT, 2, readTexts, (frame) => {
+      if (documents.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(documents.length);
+      frame.text(this.name);
+      frame.array(documents.length);
+      for (const document of documents) frame.document(document as DocumentObject);
+    });
+  }
+
+  get(id: string): Promise<Stored<T> | undefined> {
+    const found = request(this.#dispatcher, FETCH, 2, readValue, (frame) => {
+      frame.text(this.name);
+      frame.text(id);
+    });
+    return found as Promise<Stored<T> | undefined>;
+  }
+
+  getDocument(id: string): Promise<DocumentEnvelope<T> | undefined> {
+    const found = request(this.#dispatcher, FETCH_ENVELOPE, 2, readValue, (frame) => {
+      frame.text(this.name);
+      frame.text(id);
+    });
+    return found as Promise<DocumentEnvelope<T> | undefined>;
+  }
+
+  update(id: string, replacement: T, options: UpdateOptions = {}): Promise<boolean> {
+    const { ifVersion, upsert = false } = options;
+    return request(this.#dispatcher, UPDATE, 5, readBoolean, (frame) => {
+      if (ifVersion !== undefined) checkCount("ifVersion", ifVersion);
+      frame.text(this.name);
+      frame.text(id);
+      frame.document(replacement as DocumentObject);
+      frame.uintIfAny(ifVersion);
+      frame.bool(upsert);
+    });
+  }
+
+  delete(id: string, options: DocumentCondition = {}): Promise<boolean> {
+    const { ifVersion } = options;
+    return request(this.#dispatcher, REMOVE, 3, readBoolean, (frame) => {
+      if (ifVersion !== undefined) checkCount("ifVersion", ifVersion);
+      frame.text(this.name);
+      frame.text(id);
+      frame.uintIfAny(ifVersion);
+    });
+  }
+
+  find(query: FindQuery = {}): Cursor<Stored<T>> {
+    return new RemoteCursor<Stored<T>>(this.#dispatcher, this.name, query);
+  }
+
+  count(filter?: object): Promise<number> {
+    return countFound(this.#dispatcher, this.name, filter === undefined ? {} : { filter });
+  }
+}
+
+class RemoteCursor<T> implements Cursor<T> {
+  readonly #dispatcher: Dispatcher;
+  readonly #collection: string;
+  readonly #query: FindQuery;
+
+  constructor(dispatcher: Dispatcher, collection: string, query: FindQuery) {
+    this.#dispatcher = dispatcher;
+    this.#collection = collection;
+    this.#query = query;
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    return this.#walk(this.#query);
+  }
+
+  async toArray(): Promise<T[]> {
+    const items: T[] = [];
+    for await (const item of this) items.push(item);
+    return items;
+  }
+
+  async first(): Promise<T | undefined> {
+    if (this.#query.limit === 0) return undefined;
+    for await (const item of this.#walk({ ...this.#query, limit: 1 })) return item;
+    return undefined;
+  }
+
+  count(): Promise<number> {
+    return countFound(this.#dispatcher, this.#collection, this.#query);
+  }
+
+  #walk(query: FindQuery): AsyncGenerator<T, void, undefined> {
+    const readItems = readDocuments as ItemsReader<T>;
+    const open = (itemsMax: number): Promise<WalkStep<T>> =>
+      request(this.#dispatcher, FIND, 3, readStep(readItems), (frame) => {
+        frame.text(this.#collection);
+        frame.document(query as DocumentObject);
+        frame.uint(itemsMax);
+      });
+    return walk(this.#dispatcher, open, readItems);
+  }
+}
+
+function countFound(dispatcher: Dispatcher, collection: string, query: FindQuery): Promise<number> {
+  return request(dispatcher, COUNT, 2, readCount, (frame) => {
+    frame.text(collection);
+    frame.document(query as DocumentObject);
+  });
+}
+
+function readDocuments(reader: FrameReader, count: number): DocumentValue[] {
+  const documents: DocumentValue[] = [];
+  for (let left = count; left > 0; left--) documents.push(decodeDocument(reader.bytes()));
+  return documents;
+}
