@@ -1,29 +1,31 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { isKvsError } from "@kvs/env";
+import { CommanderError } from "commander";
+import { explain } from "./explain.ts";
 import { createProgram } from "./program.ts";
-import { CommandFailure } from "./session.ts";
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0); // the reader has seen enough: `kvsctl scan | head`
-  throw error;
-});
+const EXIT_FAILED = 1;
+/** The command line is wrong. */
+const EXIT_USAGE = 2;
+const DASH_HINT = "(keys and values that begin with - stand behind --: kvsctl get -- -key)\n";
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode); // the reader has seen enough: `kvsctl scan | head`
+  });
+}
 
 try {
   await createProgram(readVersion()).parseAsync(process.argv);
 } catch (error) {
-  process.exitCode = 1;
-  process.stderr.write(`kvsctl: ${explain(error)}\n`);
-}
-
-function explain(error: unknown): string {
-  if (error instanceof CommandFailure) return error.message;
-  if (!isKvsError(error))
-    return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const hint = error.retryable ? " (trying again later may help)" : "";
-  const doubt =
-    error.outcome === "unknown" ? "\n  it may have happened or not: look before you repeat" : "";
-  return `${error.message}${hint}${doubt}`;
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE; // it has said what is wrong
+    if (error.code === "commander.unknownOption") process.stderr.write(DASH_HINT);
+  } else {
+    process.exitCode = EXIT_FAILED;
+    process.stderr.write(`kvsctl: ${explain(error)}\n`);
+  }
 }
 
 function readVersion(): string {

@@ -5,6 +5,7 @@ import { type ImportFlags, importFile } from "./commands/import.ts";
 import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
 import { check, pageDump, walDump } from "./commands/offline.ts";
 import { stats } from "./commands/stats.ts";
+import { SOURCE_FORMATS } from "./import/record-source.ts";
 import { type GlobalOptions, type Session, newSession } from "./session.ts";
 
 const DEFAULT_URL = "kvs://127.0.0.1:5000/default";
@@ -15,8 +16,10 @@ export function createProgram(version: string): Command {
   const program = new Command("kvsctl")
     .description("Reads and writes a KVS server, and looks into its files.")
     .version(version)
-    .showHelpAfterError("(kvsctl --help lists the commands)")
-    .showSuggestionAfterError();
+    .showHelpAfterError("(kvsctl --help lists the commands and options)")
+    .showSuggestionAfterError()
+    .enablePositionalOptions()
+    .exitOverride();
   addKeyCommands(program);
   addDocumentCommands(program);
   addOfflineCommands(program);
@@ -71,11 +74,7 @@ function addDocumentCommands(program: Command): void {
     .command("import <collection> <file>")
     .description("store the records of a JSON, JSON Lines or CSV file; - is standard input")
     .addOption(
-      new Option("--format <format>", "instead of the file's ending").choices([
-        "json",
-        "jsonl",
-        "csv",
-      ]),
+      new Option("--format <format>", "instead of the file's ending").choices(SOURCE_FORMATS),
     )
     .option("--stop-on-error", "stop at the first bad record")
     .action((collection: string, file: string, flags: ImportFlags, command: Command) =>
@@ -83,7 +82,7 @@ function addDocumentCommands(program: Command): void {
     );
   program
     .command("export <collection> [file]")
-    .description("write all documents as JSON Lines to a file, or to standard output")
+    .description("write all documents to a file, .jsonl or .json, or to standard output")
     .action((collection: string, file: string | undefined, _flags, command: Command) =>
       exportCollection(sessionOf(command), collection, file ?? "-"),
     );
@@ -132,13 +131,23 @@ function allCommands(command: Command): Command[] {
 }
 
 function sessionOf(command: Command): Session {
-  const options: Partial<GlobalOptions> = command.optsWithGlobals();
-  const inner: Partial<GlobalOptions> = command.opts();
   return newSession({
-    url: inner.url ?? options.url ?? process.env["KVS_URL"] ?? DEFAULT_URL,
-    json: inner.json ?? options.json ?? false,
-    timeout: inner.timeout ?? options.timeout ?? 10_000,
+    url: globalOption(command, "url") ?? process.env["KVS_URL"] ?? DEFAULT_URL,
+    json: globalOption(command, "json") ?? false,
+    timeout: globalOption(command, "timeout") ?? 10_000,
   });
+}
+
+/** Behind the command wins over before it. */
+function globalOption<Name extends keyof GlobalOptions>(
+  command: Command,
+  name: Name,
+): GlobalOptions[Name] | undefined {
+  for (let each: Command | null = command; each !== null; each = each.parent) {
+    const value = each.opts<Partial<GlobalOptions>>()[name];
+    if (value !== undefined) return value;
+  }
+  return undefined;
 }
 
 function count(text: string): number {

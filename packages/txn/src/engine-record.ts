@@ -32,6 +32,20 @@ export const RECORD_END_CHECKPOINT = 4;
 export const RECORD_COMPENSATION = 5;
 export const RECORD_END_OF_UNDO = 6;
 
+const KIND_NAMES = [
+  "MINI",
+  "COMMIT",
+  "BEGIN_CHECKPOINT",
+  "END_CHECKPOINT",
+  "COMPENSATION",
+  "END_OF_UNDO",
+];
+
+/** What a kind of record is called, for people who look into a log. */
+export function recordKindName(kind: number): string {
+  return KIND_NAMES[kind - RECORD_MINI] ?? `unknown kind ${kind}`;
+}
+
 export const MINI_IN_BATCH = 1;
 export const MINI_COMMITS = 2;
 

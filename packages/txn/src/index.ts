@@ -8,6 +8,7 @@ export {
 } from "./batch-format.ts";
 export { type StoreFinding } from "./check.ts";
 export { type CommitPipe } from "./commit-pipe.ts";
+export { recordKindName } from "./engine-record.ts";
 export { type VersionedValue } from "./row-reader.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";

@@ -1,7 +1,17 @@
-import { type Environment, isKvsError } from "@kvs/env";
+import { describePage } from "@kvs/btree";
+import { type Environment, isKvsError, readFullyAt } from "@kvs/env";
 import { createNodeEnvironment } from "@kvs/node";
-import { inspectPage, toPageId, verifyPages } from "@kvs/pager";
-import { Store, storePaths } from "@kvs/txn";
+import {
+  PAGE_BYTES,
+  PAGE_INTERIOR,
+  PAGE_LEAF,
+  PageView,
+  pageType,
+  printPage,
+  toPageId,
+  verifyPages,
+} from "@kvs/pager";
+import { Store, recordKindName, storePaths } from "@kvs/txn";
 import { checkWal, dumpWal } from "@kvs/wal";
 import { CommandFailure, type Session, callersPath } from "../session.ts";
 
@@ -27,34 +37,53 @@ export async function check(session: Session, dataDir: string): Promise<void> {
   const { output } = session;
   for (const problem of problems) {
     if (output.isJson) await output.value(problem);
-    else output.line(`${problem.where}: ${problem.what}`);
+    else await output.line(`${problem.where}: ${problem.what}`);
   }
   if (problems.length > 0) {
     process.exitCode = 1;
-    output.say(`${problems.length} problems; restore the data from a copy`);
+    await output.say(`${problems.length} problems; restore the data from a copy`);
   } else if (output.isJson) await output.value({ problems: 0 });
-  else output.say(`${dataDir} is sound`);
+  else await output.say(`${dataDir} is sound`);
 }
 
-/** Prints the records of the log. */
+/** Prints the records of the log: a line for each, and the first bytes of what it holds. */
 export async function walDump(session: Session, dataDir: string): Promise<void> {
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
-  for await (const line of dumpWal(environment, storePaths(path).log)) {
+  const options = { kindName: recordKindName };
+  for await (const line of dumpWal(environment, storePaths(path).log, options)) {
     if (session.output.isJson) await session.output.value(line);
-    else session.output.line(line);
+    else await session.output.line(line);
   }
 }
 
-/** Prints one page of the page file. */
+/** Prints one page of the page file: its bytes and, if it is part of a tree, its entries. */
 export async function pageDump(session: Session, dataDir: string, page: number): Promise<void> {
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
-  const text = await inspectPage(environment, storePaths(path).pages, toPageId(page));
-  if (session.output.isJson) await session.output.value(text);
-  else session.output.line(text);
+  const file = await environment.disk.open(storePaths(path).pages, { readOnly: true });
+  try {
+    const pages = Math.ceil((await file.size()) / PAGE_BYTES);
+    if (page >= pages) {
+      throw new CommandFailure(`there is no page ${page}: the file has pages 0 to ${pages - 1}`);
+    }
+    const bytes = new Uint8Array(PAGE_BYTES);
+    const read = await readFullyAt(file, bytes, page * PAGE_BYTES);
+    const text = printPage(bytes.subarray(0, read), toPageId(page));
+    const entries = read === PAGE_BYTES ? entriesOf(bytes) : "";
+    if (session.output.isJson) await session.output.value(`${text}${entries}`);
+    else await session.output.line(`${text}${entries}`);
+  } finally {
+    await file.close();
+  }
+}
+
+function entriesOf(bytes: Uint8Array): string {
+  const page = PageView.of(bytes);
+  const type = pageType(page);
+  return type === PAGE_LEAF || type === PAGE_INTERIOR ? `\n${describePage(page)}` : "";
 }
 
 /** Refuses a folder that is no data directory, or that a server has open. */

@@ -1,5 +1,6 @@
 import { type Session, withDatabase } from "../session.ts";
 
+/** Prints what the database holds. */
 export function stats(session: Session): Promise<void> {
   const { output } = session;
   return withDatabase(session, async (database) => {
@@ -8,7 +9,7 @@ export function stats(session: Session): Promise<void> {
       await output.value(figures);
       return;
     }
-    output.table(
+    await output.table(
       ["", "value"],
       [
         ["database", figures.name],

@@ -1,30 +1,43 @@
 import { SingleBar } from "cli-progress";
-import { type Output } from "../output.ts";
-import { type OpenSource } from "./record-source.ts";
 
 /** Time between two looks at how far it is. */
 const UPDATE_MS = 200;
+const BAR = " {bar} {percentage} % | {documents} documents | {rate}/s | {eta_formatted} left";
+/** Where nobody knows how much there is. */
+const COUNTER = " {documents} documents | {rate}/s";
+/** Fits a terminal of 80 columns. */
+const BAR_CHARACTERS = 24;
+const SHOW_CURSOR = "\u001B[?25h";
+
+export interface ProgressOptions {
+  /** Of the file; `undefined` if nobody knows. */
+  readonly totalBytes: number | undefined;
+  readonly bytesRead: () => number;
+  /** Whether a bar is wanted; it is shown on a terminal only. */
+  readonly isWanted: boolean;
+}
 
 /** A bar on standard error while a file is imported: share, rate, remaining time. For people only. */
 export class ImportProgress {
-  readonly #source: OpenSource;
+  readonly #options: ProgressOptions;
   readonly #bar: SingleBar | undefined;
   readonly #startMs = performance.now();
   #lastMs = 0;
 
-  constructor(source: OpenSource, output: Output) {
-    this.#source = source;
-    const isShown = process.stderr.isTTY && !output.isJson && source.totalBytes !== undefined;
-    if (!isShown) return;
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    if (!process.stderr.isTTY || !options.isWanted) return;
     this.#bar = new SingleBar({
-      format: " {bar} {percentage} % | {documents} documents | {rate}/s | {eta_formatted} left",
-      barsize: 30,
+      format: options.totalBytes === undefined ? COUNTER : BAR,
+      barsize: BAR_CHARACTERS,
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
       hideCursor: true,
       clearOnComplete: true,
       etaBuffer: 50,
       stream: process.stderr,
     });
-    this.#bar.start(source.totalBytes ?? 0, 0, { documents: 0, rate: 0 });
+    this.#bar.start(options.totalBytes ?? 1, 0, { documents: 0, rate: 0 });
   }
 
   /** Notes how many documents are stored. */
@@ -33,16 +46,19 @@ export class ImportProgress {
     if (this.#bar === undefined || nowMs - this.#lastMs < UPDATE_MS) return;
     this.#lastMs = nowMs;
     const rate = Math.round(documents / Math.max(0.001, (nowMs - this.#startMs) / 1000));
-    this.#bar.update(this.#source.bytesRead(), { documents, rate });
+    const bytes = this.#options.totalBytes === undefined ? 0 : this.#options.bytesRead();
+    this.#bar.update(bytes, { documents, rate });
   }
 
   /** A line on standard error, above the bar. */
   say(text: string): void {
-    if (this.#bar !== undefined) process.stderr.write("\r\u001B[K");
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(this.#bar === undefined ? `${text}\n` : `\r\u001B[K${text}\n`);
   }
 
+  /** Clears the bar. */
   stop(): void {
-    this.#bar?.stop();
+    if (this.#bar === undefined) return;
+    this.#bar.stop();
+    process.stderr.write(SHOW_CURSOR);
   }
 }
