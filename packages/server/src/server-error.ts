@@ -5,10 +5,9 @@ import { KvsError, type KvsErrorOptions } from "@kvs/env";
  * layers below.
  *
  * - `SERVER_INSECURE`: the server would listen beyond this machine, without encryption or login; say `insecure` if the network is trusted.
- * - `SERVER_CLOSED`: the server was closed before it was started.
  * - `TOO_MANY_DATABASES` (retryable): as many databases are in use as the server may hold open.
  */
-export type ServerErrorCode = "SERVER_INSECURE" | "SERVER_CLOSED" | "TOO_MANY_DATABASES";
+export type ServerErrorCode = "SERVER_INSECURE" | "TOO_MANY_DATABASES";
 
 /** Makes the error; the caller throws it. Nothing happened. */
 export function serverError(

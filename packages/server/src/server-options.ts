@@ -53,6 +53,8 @@ export interface ServerLimits {
   readonly idleTimeoutMs: number;
   /** A client that takes none of what waits for it for so long is hung up on. Default: 30,000. */
   readonly slowReaderMs: number;
+  /** How long a client may take to hang up after the server did; then its socket is cut. Default: 5000. */
+  readonly endingGraceMs: number;
   /** How long `close` waits for requests under way. Default: 10,000. */
   readonly closeGraceMs: number;
 }
@@ -70,6 +72,7 @@ const DEFAULT_LIMITS: ServerLimits = {
   handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   idleTimeoutMs: IDLE_TIMEOUT_MS,
   slowReaderMs: 30_000,
+  endingGraceMs: 5000,
   closeGraceMs: 10_000,
 };
 

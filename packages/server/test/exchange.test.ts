@@ -36,6 +36,28 @@ test("what one frame asks for is answered in one frame", async () => {
   });
 });
 
+test("a long frame is handled over several turns, and others come between", async () => {
+  await withServer({ knobs: { buggify: false } }, async ({ peer, simulation }) => {
+    simulation.network.configure({ delayMeanMs: 0 });
+    const [client, other] = [await peer(), await peer()];
+    const before = client.frameCount;
+
+    client.send(
+      ...Array.from({ length: 4000 }, (_, at): Message => [
+        at + 1,
+        RequestCode.GET,
+        60_000,
+        keyOf("a"),
+      ]),
+    );
+    expect(await other.fields(RequestCode.PING)).toEqual([]);
+    await client.answerTo(4000);
+
+    expect(client.frameCount - before).toBe(4);
+    expect(new Set(client.answers.map(([id]) => id)).size).toBe(4000); // that of the HELLO among them
+  });
+});
+
 test("a connection beyond its limit is not read until there is room; nothing is refused", async () => {
   const limits = { connectionRequestsMax: 4 };
   await withServer({ server: { limits }, memory: { commitMs: 20 } }, async (world) => {

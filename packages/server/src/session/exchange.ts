@@ -20,6 +20,9 @@ import { CursorTable } from "./cursor-table.ts";
 import { type Outbox } from "./outbox.ts";
 import { handlerOf } from "./request-router.ts";
 
+/** Requests begun in one turn: some ms. The rest of the frame follows in the next. */
+const SLICE_REQUESTS = 1024;
+
 /** A request that waits for the database. */
 interface InFlight {
   readonly id: number;
@@ -101,7 +104,7 @@ export class Exchange implements RequestContext {
   }
 
   /**
-   * Handles the messages of a frame for as long as `canBegin`.
+   * Handles the messages of a frame for as long as `canBegin`, and as many as one turn may take.
    *
    * @param arrivedMs When the frame came: deadlines count from there.
    * @returns Whether it is read to its end.
@@ -112,7 +115,7 @@ export class Exchange implements RequestContext {
     this.#arrivedMs = arrivedMs;
     this.#nowMs = this.#parts.clock.monotonicMs();
     let isEnd = false;
-    while (this.canBegin && !isEnd) {
+    for (let left = SLICE_REQUESTS; left > 0 && this.canBegin && !isEnd; left--) {
       if (!reader.next()) isEnd = true;
       else if (isRequestId(reader.id)) this.#begin(reader);
       else throw badId(reader.id);

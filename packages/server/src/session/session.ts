@@ -25,6 +25,7 @@ import {
   chooseVersion,
   protocolError,
   readHello,
+  requestKind,
   toKvsError,
   welcomeDocument,
   writeError,
@@ -52,6 +53,8 @@ export interface SessionHost {
   readonly crash: (error: unknown) => void;
 }
 
+const HELLO = requestKind(RequestCode.HELLO)!;
+
 export class Session {
   readonly #host: SessionHost;
   readonly #connection: Connection;
@@ -64,8 +67,12 @@ export class Session {
   #held: FrameReader | undefined;
   #heldSinceMs = 0;
   #isPaused = false;
+  /** Whether `#continue` is about to be called. */
+  #isContinuing = false;
   #isOver = false;
   #lastHeardMs: number;
+  /** When the server hung up. */
+  #endedMs = 0;
 
   constructor(host: SessionHost, connection: Connection) {
     const { environment, flusher, metrics } = host;
@@ -105,6 +112,7 @@ export class Session {
     writeGoodbye(this.#outbox.room(), error);
     this.#outbox.flush();
     this.#exchange?.cursors.closeAll();
+    this.#endedMs = this.#host.environment.clock.monotonicMs();
     this.#connection.close();
   }
 
@@ -112,7 +120,9 @@ export class Session {
   sweep(nowMs: number): void {
     const { limits, metrics } = this.#host;
     const silentMs = nowMs - this.#lastHeardMs;
-    if (this.#outbox.isStalled(nowMs, limits.slowReaderMs)) {
+    if (this.#state === "ending") {
+      if (nowMs - this.#endedMs >= limits.endingGraceMs) this.#connection.close("discard");
+    } else if (this.#outbox.isStalled(nowMs, limits.slowReaderMs)) {
       metrics.refusedConnections.add();
       this.#connection.close("discard");
     } else if (this.#state === "hello" && silentMs >= limits.handshakeTimeoutMs) {
@@ -151,6 +161,7 @@ export class Session {
     if (this.#state === "open" && this.#held !== undefined) {
       assert(exchange !== undefined, "an open session has a database");
       if (exchange.handle(this.#held, this.#heldSinceMs)) this.#held = undefined;
+      else if (exchange.canBegin) this.#continueSoon();
     }
     const mustPause =
       this.#held !== undefined || this.#outbox.isBlocked || this.#state === "opening";
@@ -168,6 +179,7 @@ export class Session {
       throw protocolError("PROTOCOL_HANDSHAKE", message);
     }
     const { id } = reader;
+    this.#host.metrics.requests(HELLO, 1);
     reader.uint(); // how long the client waits: longer than the handshake may take here
     const hello = readHello(reader.bytes());
     const version = chooseVersion(hello);
@@ -227,6 +239,16 @@ export class Session {
       code: error.code,
     });
     this.end(error);
+  }
+
+  /** The turn was long enough: others first. */
+  #continueSoon(): void {
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    this.#host.environment.clock.defer(() => {
+      this.#isContinuing = false;
+      this.#continue();
+    });
   }
 
   #settled(): void {
