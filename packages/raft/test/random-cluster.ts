@@ -43,6 +43,7 @@ export class RandomCluster {
   #proposed = 0;
   reads = 0;
   restarts = 0;
+  damages = 0;
   /** How often a node cut off entries that another leader had sent. */
   truncations = 0;
   #nextId: number;
@@ -57,7 +58,10 @@ export class RandomCluster {
     this.#settings = { ...drawSettings(random), ...options.settings };
     // Without these, a removed node may disturb the others for ever: that is what they are for.
     const isCalm = this.#settings.preVote === true && this.#settings.checkQuorum === true;
-    this.#actions = drawActions(random).filter((action) => isCalm || action !== "change");
+    const banned: Action[] = isCalm ? [] : ["change"];
+    // Two others are there to elect a leader without the damaged node, which then helps it.
+    banned.push(random.chance(0.5) ? "change" : "damage");
+    this.#actions = drawActions(random).filter((action) => !banned.includes(action));
     const size = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
     const ids = Array.from({ length: size }, (_, at) => at + 1);
     const witnesses = size >= 3 && random.chance(0.2) ? [size] : [];
@@ -135,6 +139,7 @@ export class RandomCluster {
       propose: () => this.#propose(random.chance(0.8) ? leader : any),
       read: () => this.#read(random.chance(0.7) ? leader : any),
       crash: () => any.crash(random.below(any.queue.length + 1)),
+      damage: () => this.#damage(),
       restart: () => this.#restart(),
       slow: () => (any.isDiskSlow = true),
       fast: () => {
@@ -265,6 +270,25 @@ export class RandomCluster {
     this.#checker.check(present);
   }
 
+  /** One node, always the same, crashes and loses payloads that another node has. */
+  #damage(): void {
+    const victim = this.#replicas[0]!;
+    if (victim.core.configuration.incoming.length < 3) return;
+    victim.crash(0);
+    const { base, lastIndex } = victim.store.image();
+    const end = Math.min(lastIndex, this.#checker.maxCommitted);
+    if (victim.damaged.length > 0 || end <= Math.max(base.index, victim.durableApp.index)) return;
+    const from = Math.max(base.index, victim.durableApp.index) + 1;
+    const to = from + this.#random.below(end - from + 1);
+    const isElsewhere = this.#replicas.some(
+      ({ id, store }) =>
+        id !== victim.id && store.lastIndex >= to && store.image().base.index < from,
+    );
+    if (!isElsewhere) return;
+    this.damages++;
+    victim.damaged = [{ from, to }];
+  }
+
   /** Cuts one node off, both ways. */
   #isolate(replica: Replica): void {
     this.#cuts.clear();
@@ -383,6 +407,7 @@ type Action =
   | "propose"
   | "read"
   | "crash"
+  | "damage"
   | "restart"
   | "slow"
   | "fast"
@@ -403,6 +428,7 @@ function drawActions(random: Random): readonly Action[] {
   const optional: readonly Action[][] = [
     ["crash", "restart", "restart"],
     ["slow", "fast"],
+    ["damage", "restart"],
     ["partition", "heal"],
     ["isolate", "isolate", "heal"],
     ["campaign", "campaign"],

@@ -103,7 +103,7 @@ export class Replica {
   crash(synced = 0): void {
     if (!this.isUp) return;
     this.isUp = false;
-    for (const ready of this.queue.slice(0, synced)) this.store.write(ready);
+    for (const ready of this.queue.slice(0, synced)) this.#write(ready);
     this.queue.length = 0;
     this.app = this.durableApp;
     this.#partial = undefined;
@@ -133,7 +133,8 @@ export class Replica {
 
   compact(index: number): void {
     this.checkpoint();
-    this.act((core) => core.compact(Math.min(index, this.durableApp.index)));
+    const bound = this.core.isWitness ? index : Math.min(index, this.durableApp.index);
+    this.act((core) => core.compact(bound));
   }
 
   #start(): RaftCore {
@@ -154,24 +155,44 @@ export class Replica {
   }
 
   #reader(): EntryReader {
-    return { read: (from, to, maxBytes) => this.store.read(from, to, maxBytes) };
+    return {
+      read: (from, to, maxBytes) => {
+        const batches = this.store.read(from, to, maxBytes);
+        const last = lastIndexOf(batches.at(-1)!);
+        const isSound = !this.damaged.some((range) => range.from <= last && range.to >= from);
+        assert(isSound, "a damaged entry is not read");
+        return batches;
+      },
+    };
   }
 
   #persistOne(): void {
     const ready = this.queue.shift()!;
-    this.store.write(ready);
+    this.#write(ready);
     for (const { snapshot, offset, data } of ready.receivedChunks) {
       if (offset === 0) this.#partial = { snapshot, bytes: new Uint8Array(snapshot.sizeBytes) };
       assert(this.#partial !== undefined, "an image begins with its first piece");
       this.#partial.bytes.set(data, offset);
     }
-    for (const batch of ready.repairs) {
-      const [from, to] = [batch.firstIndex, lastIndexOf(batch)];
-      this.damaged = this.damaged.flatMap((range) => subtract(range, { from, to }));
-    }
     for (const message of ready.afterPersist) this.#options.events.send(message);
     if (ready.number !== 0) this.core.persisted(ready.number);
     if (ready.install !== undefined) this.#install(ready.install);
+  }
+
+  /** Writes to the log; what is cut off, dropped or overwritten is damaged no longer. */
+  #write(ready: Ready): void {
+    this.store.write(ready);
+    const gone: DamagedRange[] = ready.repairs.map((batch) => ({
+      from: batch.firstIndex,
+      to: lastIndexOf(batch),
+    }));
+    const { newBase, cutFrom } = ready;
+    if (cutFrom !== 0) gone.push({ from: cutFrom, to: Number.POSITIVE_INFINITY });
+    if (newBase !== undefined) {
+      const to = newBase.keepsSuffix ? newBase.point.index : Number.POSITIVE_INFINITY;
+      gone.push({ from: 0, to });
+    }
+    for (const each of gone) this.damaged = this.damaged.flatMap((range) => subtract(range, each));
   }
 
   #install(snapshot: SnapshotMetadata): void {

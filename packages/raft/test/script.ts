@@ -9,7 +9,7 @@ import {
   describeProgress,
   describeState,
 } from "../src/core/describe.ts";
-import { packPayloads, payloadAt } from "../src/core/entry.ts";
+import { type EntryBatch, lastIndexOf, packPayloads, payloadAt } from "../src/core/entry.ts";
 import { findViolation } from "../src/core/invariants.ts";
 import { type Message } from "../src/core/message.ts";
 import { type RaftSettings } from "../src/core/raft-options.ts";
@@ -27,6 +27,7 @@ const DELIVERIES_MAX = 5000;
  *   node n1 term=6 log=(1,1,4) [vote=n2] [commit=2]      before the first step of n1
  *   campaign n1           ticks until the election timeout passes
  *   tick n1 [count=5]     deliver [from=n1] [to=n2] [type=…] [count=1]     drop, duplicate: likewise
+ *   run count=5 [except=(n3)] [verbose]  ticks all and settles, five times; prints who changed
  *   settle [except=(n3)]  delivers until no message is left; those to or from the excepted are lost
  *   propose n1 a b        read n1       change n1 add-voter=n4 remove=(n1) …     transfer n1 to=n2
  *   slow n1, persist n1, fast n1         the disk
@@ -46,6 +47,13 @@ export class Script {
     const command = COMMANDS.get(directive.command);
     if (command === undefined) throw directive.error(`there is no command ${directive.command}`);
     return this.record(() => command(this, directive)) || "ok";
+  }
+
+  /** What is printed while the body runs, taken off what the directive prints. */
+  recordQuietly(body: () => void): string {
+    const from = this.#lines.length;
+    body();
+    return this.#lines.splice(from).join("\n");
   }
 
   /** What is printed while the body runs. */
@@ -211,6 +219,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
     (script, directive) => script.select(directive, 1).forEach((m) => script.inject(m)),
   ],
   ["settle", (script, directive) => script.settle(directive.list("except").map(idOf))],
+  ["run", run],
   ["propose", propose],
   ["read", (script, directive) => onNode(script, directive, (core) => void core.readIndex())],
   ["change", change],
@@ -294,6 +303,23 @@ function tick(script: Script, directive: Directive): void {
   }
 }
 
+/** Time passes for all alike, and every message arrives before the next tick. */
+function run(script: Script, directive: Directive): void {
+  const except = directive.list("except").map(idOf);
+  const [before] = [script.replicas.map(({ core }) => describeState(core.state))];
+  const text = script.recordQuietly(() => {
+    for (let at = 0; at < directive.integer("count"); at++) {
+      for (const replica of script.replicas) script.act(replica, (core) => core.tick());
+      script.settle(except);
+    }
+  });
+  if (directive.has("verbose")) script.print(text);
+  for (const [at, replica] of script.replicas.entries()) {
+    const after = describeState(replica.core.state);
+    if (replica.isUp && after !== before[at]) script.print(after);
+  }
+}
+
 /** All payloads of one directive are one batch. */
 function propose(script: Script, directive: Directive): void {
   const payloads = packPayloads(directive.words.slice(1).map(textBytes));
@@ -356,9 +382,15 @@ function progress(script: Script, directive: Directive): void {
 
 function showLog(script: Script, directive: Directive): void {
   const { log } = script.replica(directive).core.state;
-  const from = log.baseIndex + 1;
-  const entries = from > log.lastIndex ? [] : log.read(from, log.lastIndex, 1e9);
-  script.print(describeEntries(entries ?? []));
+  const entries: EntryBatch[] = [];
+  for (
+    let from = log.baseIndex + 1;
+    from <= log.lastIndex;
+    from = lastIndexOf(entries.at(-1)!) + 1
+  ) {
+    entries.push(...log.read(from, log.lastIndex, 1e9)!);
+  }
+  script.print(describeEntries(entries));
 }
 
 function settingsOf(directive: Directive): Partial<RaftSettings> {

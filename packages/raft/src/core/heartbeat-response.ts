@@ -20,8 +20,9 @@ export function stepHeartbeatResponse(state: RaftState, response: HeartbeatRespo
   }
   progress.isActive = true;
   progress.ackedRound = Math.max(progress.ackedRound, response.round);
-  if (progress.state !== "snapshot" && progress.matchIndex < state.log.lastIndex) {
-    // Something may have been lost, with nothing behind it that would be rejected.
+  const isBehind = progress.state !== "snapshot" && progress.matchIndex < state.log.lastIndex;
+  if (isBehind && progress.matchIndex === progress.matchAtHeartbeat) {
+    // Nothing was acknowledged meanwhile: it may be lost, with nothing behind it to be rejected.
     progress.isProbeSent = false;
     progress.isAppendDue = true;
     leading.isBroadcastDue = true;

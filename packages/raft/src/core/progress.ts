@@ -55,6 +55,8 @@ export class Progress {
   isActive = false;
   /** The last round of heartbeats that the peer answered. */
   ackedRound = 0;
+  /** What the peer matched when it was last sent a heartbeat. */
+  matchAtHeartbeat: LogIndex = 0;
   /** The commit index that the peer was last sent. */
   sentCommit: LogIndex = 0;
   /** Whether the peer agreed to be quiet at the leader's present last entry. */

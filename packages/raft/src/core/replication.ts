@@ -41,6 +41,7 @@ export function broadcastHeartbeat(state: RaftState): void {
       stableIndex: state.stableIndex,
     });
     progress.sentCommit = Math.max(progress.sentCommit, commitIndex);
+    progress.matchAtHeartbeat = progress.matchIndex;
   }
 }
 

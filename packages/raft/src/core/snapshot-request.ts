@@ -67,8 +67,8 @@ export function onSnapshotInstalled(state: RaftState, isGood: boolean): void {
 /** Whether the image is ahead of what this node has, or holds what it lost. */
 function isNeeded(state: RaftState, { index }: SnapshotMetadata): boolean {
   if (index > state.commitIndex || state.sabotage["raft.install-older-snapshot"]) return true;
-  const lastDamaged = state.log.damaged.at(-1)?.to ?? 0;
-  return lastDamaged > 0 && index >= lastDamaged && index > state.handedIndex;
+  const [damage] = state.log.damaged;
+  return damage !== undefined && index >= damage.from && index > state.handedIndex;
 }
 
 /** The image under way, if it is this one; else a new one replaces it. */

@@ -98,18 +98,21 @@ function findEntriesProblem(
 ): DropReason | undefined {
   let { index, term } = start;
   for (const batch of entries) {
+    if (!isRecord(batch) || !hasPayloads(batch)) return "malformed-entries";
     if (batch.firstIndex !== index + 1 || batch.term < term) return "malformed-entries";
     if (!isPosition(batch.term) || batch.term === 0) return "malformed-entries";
-    if (!hasPayloads(batch)) return "malformed-entries";
-    if (batch.kind === "configuration") {
-      if (countOf(batch) !== 1) return "malformed-entries";
-      const configuration = decodeConfiguration(payloadAt(batch, batch.firstIndex));
-      if (configuration === undefined) return "malformed-configuration";
-    }
+    const problem = batch.kind === "configuration" ? findMembersProblem(batch) : undefined;
+    if (problem !== undefined) return problem;
     index = lastIndexOf(batch);
     term = batch.term;
   }
   return term > start.maxTerm || index > POSITION_MAX ? "malformed-entries" : undefined;
+}
+
+function findMembersProblem(batch: EntryBatch): DropReason | undefined {
+  if (countOf(batch) !== 1) return "malformed-entries";
+  const configuration = decodeConfiguration(payloadAt(batch, batch.firstIndex));
+  return configuration === undefined ? "malformed-configuration" : undefined;
 }
 
 function hasPayloads(batch: EntryBatch): boolean {
@@ -131,6 +134,8 @@ function findSnapshotProblem(message: SnapshotRequest): DropReason | undefined {
 
 function isSnapshot(snapshot: SnapshotMetadata): boolean {
   return (
+    isRecord(snapshot) &&
+    isRecord(snapshot.configuration) &&
     isPosition(snapshot.index) &&
     snapshot.index > 0 &&
     isPosition(snapshot.term) &&
@@ -145,6 +150,11 @@ function isPlausible(configuration: Configuration): boolean {
   const lists = [incoming, outgoing, learners, witnesses];
   if (!lists.every((list) => Array.isArray(list) && list.every(isId))) return false;
   return findProblem(configuration) === undefined;
+}
+
+/** What the types say, of values that may have come from anywhere. */
+function isRecord(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function areFlags(...values: readonly boolean[]): boolean {

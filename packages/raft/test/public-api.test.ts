@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import * as api from "../src/index.ts";
+
+test("the package exports these names", () => {
+  expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
+    [
+      "DEFAULT_SETTINGS",
+      "MEMBERS_MAX",
+      "MUTANTS",
+      "MemoryLogStore",
+      "POSITION_MAX",
+      "RaftCore",
+      "bytesOf",
+      "changeConfiguration",
+      "countOf",
+      "decodeConfiguration",
+      "describeConfiguration",
+      "describeEntries",
+      "describeMessage",
+      "describeProgress",
+      "describeState",
+      "encodeConfiguration",
+      "findViolation",
+      "lastIndexOf",
+      "packPayloads",
+      "payloadAt",
+      "quorumCommitted",
+      "voteResult",
+    ]
+  `);
+});
