@@ -98,6 +98,7 @@ export class BatchApplication {
     const batch = this.#batch!;
     const { mini, guard } = this.#parts;
     return guard.run(() => {
+      guard.requireSound();
       let rows = 0;
       let bytes = 0;
       for (;;) {

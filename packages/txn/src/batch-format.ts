@@ -109,6 +109,7 @@ export class BatchReader {
 export function checkBatch(bytes: Uint8Array, isTree: (tree: number) => boolean): void {
   if (bytes.length > BATCH_BYTES_MAX) throw batchTooLarge();
   const reader = openBatch(bytes);
+  const seen = reader.remaining > 1 ? new Set<string>() : undefined;
   while (stepBatch(reader)) {
     checkSizes(reader.keyTo - reader.keyFrom, reader.valueTo - reader.valueFrom);
     if (!isTree(reader.tree)) {
@@ -116,8 +117,16 @@ export function checkBatch(bytes: Uint8Array, isTree: (tree: number) => boolean)
     }
     const isKnown = reader.type === MUTATION_PUT || reader.type === MUTATION_DELETE;
     if (!isKnown) throw damagedBatch(`mutation type ${reader.type}`);
+    if (seen !== undefined) noteOnce(seen, reader);
   }
   if (reader.position !== bytes.length) throw damagedBatch("bytes behind its end");
+}
+
+/** Undo of a batch relies on it that no key comes twice. */
+function noteOnce(seen: Set<string>, reader: BatchReader): void {
+  const name = nameOf(reader.tree, reader.bytes.subarray(reader.keyFrom, reader.keyTo));
+  if (seen.has(name)) throw damagedBatch("two mutations of one key");
+  seen.add(name);
 }
 
 function openBatch(bytes: Uint8Array): BatchReader {
@@ -157,7 +166,7 @@ function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
   const kept: Mutation[] = [];
   for (let at = mutations.length - 1; at >= 0; at--) {
     const mutation = mutations[at]!;
-    const name = `${mutation.tree ?? MAIN_TREE}/${latin1(mutation.key)}`;
+    const name = nameOf(mutation.tree ?? MAIN_TREE, mutation.key);
     if (seen.has(name)) continue;
     seen.add(name);
     kept.push(mutation);
@@ -165,10 +174,10 @@ function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
   return kept.toReversed();
 }
 
-/** The bytes as a string of as many characters: a key for a Set. */
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
+/** A key of a tree as a string, for a Set. */
+function nameOf(tree: number, key: Uint8Array): string {
+  let text = `${tree}/`;
+  for (const byte of key) text += String.fromCharCode(byte);
   return text;
 }
 

@@ -2,13 +2,18 @@ import { type Clock, assert, yieldTurn } from "@kvs/env";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type BatchApplication } from "./batch-application.ts";
-import { BatchReader } from "./batch-format.ts";
+import { BATCH_BYTES_MAX, BatchReader } from "./batch-format.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
+import { txnError } from "./txn-error.ts";
 
 /** Log bytes asked for in advance beyond a batch's own: page images and splits along its way. */
 const LOG_RESERVE_BYTES: number = 64 << 10;
+/** Batches that wait for their turn hold so many bytes at most: two of the longest. */
+const WAITING_BYTES_MAX: number = 2 * BATCH_BYTES_MAX;
+/** What a waiting batch holds besides its bytes. */
+const WAITING_BATCH_BYTES = 512;
 
 export interface BatchQueueParts {
   readonly clock: Clock;
@@ -33,7 +38,7 @@ export class BatchQueue {
   readonly #waiting: (() => void)[] = [];
   #isBusy = false;
   #isSyncDue = false;
-  #closing: Error | undefined = undefined;
+  #waitingBytes = 0;
 
   constructor(parts: BatchQueueParts) {
     this.#parts = parts;
@@ -46,8 +51,8 @@ export class BatchQueue {
    *
    * @param batch Must stay unchanged until then.
    * @throws {KvsError} `TXN_POISONED` (outcome none: refused; unknown: the store failed while the
-   *   batch was under way); `TXN_CLOSED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome none);
-   *   errors of reading pages (outcome none).
+   *   batch was under way); `TXN_OVERLOADED`, `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome
+   *   none); errors of reading pages (outcome none).
    */
   submit(batch: Uint8Array): Promise<Timestamp> {
     if (this.#isBusy || this.#mustWait(batch.length)) return this.#submitLater(batch);
@@ -64,11 +69,23 @@ export class BatchQueue {
     }
   }
 
-  /** Refuses new work with this error and waits until what was accepted is done. */
-  async close(error: Error): Promise<void> {
-    this.#closing ??= error;
+  /** Waits until every batch that was submitted is applied. */
+  async drain(): Promise<void> {
     await this.#acquire();
     this.#release();
+  }
+
+  /**
+   * Waits until the log takes a batch of this size, whatever the disk; for a turn of one's own.
+   *
+   * @throws {KvsError} `TXN_POISONED`; `WAL_DISK_FULL` (retryable, outcome none).
+   */
+  async makeRoom(batchBytes: number): Promise<void> {
+    const { wal, guard } = this.#parts;
+    guard.requireSound();
+    await wal.room();
+    await wal.ensureSpace(reserveFor(batchBytes));
+    guard.requireSound();
   }
 
   /** Has everything that was appended made durable, together with what this turn still appends. */
@@ -84,7 +101,7 @@ export class BatchQueue {
   /** Whether a batch of this size cannot be applied at once. */
   #mustWait(batchBytes: number): boolean {
     const { wal, guard } = this.#parts;
-    if (this.#closing !== undefined || guard.isPoisoned) return true;
+    if (guard.isPoisoned) return true;
     if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
     const space = wal.ensureSpace(reserveFor(batchBytes));
     space?.catch(() => undefined); // whoever waits asks again, and is told
@@ -105,10 +122,10 @@ export class BatchQueue {
   }
 
   async #submitLater(batch: Uint8Array): Promise<Timestamp> {
-    await this.#acquire();
+    await this.#acquireFor(batch.length);
     const { application, time } = this.#parts;
     try {
-      await this.#makeRoom(batch.length);
+      await this.makeRoom(batch.length);
     } catch (error) {
       this.#release();
       throw error;
@@ -120,21 +137,28 @@ export class BatchQueue {
 
   /** Applies the rest of the batch under way, and lets the next one in. */
   async #finish(timestamp: Timestamp): Promise<Timestamp> {
-    let isPublished: Promise<Timestamp>;
+    let applied: { readonly isPublished: Promise<Timestamp> };
     try {
-      await this.#applyRest();
-      isPublished = this.#publish(timestamp);
+      applied = await this.#applyRest(timestamp);
     } catch (error) {
       throw this.#failure(error);
     } finally {
       this.#release();
     }
-    return isPublished;
+    return applied.isPublished;
   }
 
-  async #applyRest(): Promise<void> {
+  /** The promise is wrapped, for the next batch may begin before it is settled. */
+  async #applyRest(timestamp: Timestamp): Promise<{ readonly isPublished: Promise<Timestamp> }> {
     const { application, pager, clock, wal } = this.#parts;
-    while ((await pager.attempt(() => application.run())) === "slice-over") {
+    for (;;) {
+      // Applied and announced to the publisher in one turn: nothing can fail, nor become durable,
+      // in between.
+      const applied = await pager.attempt(() => {
+        if (application.run() === "slice-over") return undefined;
+        return { isPublished: this.#publish(timestamp) };
+      });
+      if (applied !== undefined) return applied;
       this.requestSync();
       await yieldTurn(clock);
       await wal.room();
@@ -157,13 +181,13 @@ export class BatchQueue {
     return guard.isPoisoned ? guard.error("none") : error;
   }
 
-  async #makeRoom(batchBytes: number): Promise<void> {
-    const { wal, guard } = this.#parts;
-    guard.requireSound();
-    if (this.#closing !== undefined) throw this.#closing;
-    await wal.room();
-    await wal.ensureSpace(reserveFor(batchBytes));
-    guard.requireSound();
+  async #acquireFor(batchBytes: number): Promise<void> {
+    if (!this.#isBusy) return this.#acquire();
+    const held = batchBytes + WAITING_BATCH_BYTES;
+    if (this.#waitingBytes + held > WAITING_BYTES_MAX) throw overloaded();
+    this.#waitingBytes += held;
+    await this.#acquire();
+    this.#waitingBytes -= held;
   }
 
   async #acquire(): Promise<void> {
@@ -182,6 +206,11 @@ export class BatchQueue {
     if (next === undefined) this.#isBusy = false;
     else next(); // the turn passes on directly: nobody overtakes
   }
+}
+
+function overloaded(): Error {
+  const message = "too many batches wait for their turn; repeat this one later";
+  return txnError("TXN_OVERLOADED", message, { retryable: true });
 }
 
 function reserveFor(batchBytes: number): number {

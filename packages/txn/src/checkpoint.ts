@@ -79,7 +79,7 @@ export class Checkpointer {
   async #run(isClean: boolean): Promise<void> {
     const { environment, pager, wal, guard, publisher, forest } = this.#parts;
     guard.requireSound();
-    const { beginLsn, beginStart, keepFrom } = this.#begin();
+    const { beginLsn, beginStart, keepFrom, regionCount } = this.#begin();
     await wal.sync(beginLsn);
     await pager.flushBefore(toPageLsn(beginLsn));
     await pager.datasync();
@@ -89,7 +89,7 @@ export class Checkpointer {
       ...this.#parts.header,
       checkpointLsn: toPageLsn(beginLsn),
       redoLsn: toPageLsn(beginStart),
-      regionCount: pager.space.regionCount,
+      regionCount,
       publishedTimestamp: publisher.publishedTs,
       nextTreeId: forest.nextTreeId,
       isClean,
@@ -103,8 +103,8 @@ export class Checkpointer {
     this.#count++;
   }
 
-  #begin(): { beginLsn: number; beginStart: number; keepFrom: number } {
-    const { wal, mini } = this.#parts;
+  #begin(): { beginLsn: number; beginStart: number; keepFrom: number; regionCount: number } {
+    const { wal, mini, pager } = this.#parts;
     const active = mini.active();
     this.#writer.reset();
     writeBeginCheckpoint(this.#writer, active === undefined ? [] : [active]);
@@ -116,6 +116,7 @@ export class Checkpointer {
       beginLsn,
       beginStart,
       keepFrom: Math.min(beginStart, active?.firstStart ?? beginStart),
+      regionCount: pager.space.regionCount, // of a later one the header may be durable, the log not
     };
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock } from "@kvs/env";
+import { type Clock, type Timer } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
 import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
@@ -44,7 +44,7 @@ export class Janitor {
   readonly #parts: JanitorParts;
   readonly #probe = new Probe();
   #places: Place[] = [];
-  #isScheduled = false;
+  #timer: Timer | undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
 
@@ -68,15 +68,15 @@ export class Janitor {
   /** Begins no more work, and waits for what is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true;
+    this.#timer?.cancel();
     await this.#running;
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#isStopped || this.#places.length === 0) return;
-    this.#isScheduled = true;
-    this.#parts.clock.schedule(DELAY_MS, () => {
-      this.#isScheduled = false;
-      if (this.#isStopped || this.#parts.guard.isPoisoned) return;
+    if (this.#timer !== undefined || this.#isStopped || this.#places.length === 0) return;
+    this.#timer = this.#parts.clock.schedule(DELAY_MS, () => {
+      this.#timer = undefined;
+      if (this.#parts.guard.isPoisoned) return;
       this.#running = this.#parts.queue
         .exclusive(() => this.#work())
         .catch(() => undefined) // the place is forgotten: who reads there is told what is wrong

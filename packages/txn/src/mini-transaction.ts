@@ -261,7 +261,7 @@ export class MiniTransaction implements PageWriter {
     const isWhole = this.#isInBatch && owner.isWhole;
     ops.u8((this.#isInBatch ? MINI_IN_BATCH : 0) | (isWhole ? MINI_COMMITS : 0));
     const isUndone = this.#isInBatch && !isWhole && !owner.isCompensation;
-    const kind = isUndone ? undoNumber(undo) : UNDO_NONE;
+    const kind = isUndone ? UNDO_NUMBERS[undo] : UNDO_NONE;
     ops.u8(kind);
     if (!this.#isInBatch) return;
     ops.u64(owner.timestamp);
@@ -326,13 +326,8 @@ function regionOf(id: PageId): number {
   return Math.floor(id / BITMAP_BITS);
 }
 
-function undoNumber(undo: UndoKind): number {
-  switch (undo) {
-    case "row":
-      return UNDO_ROW;
-    case "pages":
-      return UNDO_PAGES;
-    case "none":
-      return UNDO_NONE;
-  }
-}
+const UNDO_NUMBERS: Readonly<Record<UndoKind, number>> = {
+  row: UNDO_ROW,
+  pages: UNDO_PAGES,
+  none: UNDO_NONE,
+};

@@ -130,7 +130,10 @@ export class Store implements CommitPipe, AsyncDisposable {
     const engine = await openEngine(environment, resolved);
     const store = new Store(environment, engine, resolved);
     try {
-      if (engine.isNew) await store.#treeMaker.makeFirst(store.#checkpointer);
+      if (engine.isNew) {
+        await store.#treeMaker.makeFirst(store.#checkpointer);
+        await store.#checkpointer.run(); // twice: no copy of the header says "new" any more
+      }
       await store.#checkpointer.run();
     } catch (error) {
       await store.#abandon();
@@ -197,8 +200,8 @@ export class Store implements CommitPipe, AsyncDisposable {
    *
    * @returns When they are durable: the timestamp under which they are visible from now on.
    * @throws {KvsError} `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`,
-   *   `TXN_UNKNOWN_TREE`, `TXN_CLOSED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable); `TXN_POISONED`,
-   *   with outcome "unknown" if the batch was under way.
+   *   `TXN_UNKNOWN_TREE`, `TXN_CLOSED`; `TXN_OVERLOADED`, `DISK_FULL`, `WAL_DISK_FULL` (retryable);
+   *   `TXN_POISONED`, with outcome "unknown" if the batch was under way.
    */
   async batch(mutations: readonly Mutation[]): Promise<{ readonly version: Timestamp }> {
     this.#requireOpen();
@@ -296,7 +299,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   }
 
   /**
-   * Waits for batches under way, makes a last checkpoint and closes the files. A second call waits
+   * Waits for the batches that were called for, makes a last checkpoint and closes the files. A second call waits
    * for the first.
    *
    * @throws {KvsError} if the last checkpoint failed; the store is closed all the same, and the next
@@ -314,7 +317,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   async #close(): Promise<void> {
     this.#timer?.cancel();
     await this.#janitor.stop();
-    await this.#queue.close(closedError());
+    await this.#queue.drain();
     try {
       if (!this.#guard.isPoisoned) await this.#checkpointer.run(true);
     } finally {

@@ -16,6 +16,8 @@ import { type HybridClock } from "./timestamp.ts";
 
 /** The longest name of a tree, in UTF-8. */
 const NAME_BYTES_MAX = 256;
+/** What making a tree writes, counted as a batch: a row with its name. */
+const TREE_BYTES_MAX = 2 * NAME_BYTES_MAX;
 
 export interface TreeMakerParts {
   readonly forest: Forest;
@@ -68,6 +70,7 @@ export class TreeMaker {
   async #make(name: string): Promise<number> {
     const { forest, queue } = this.#parts;
     const published = await queue.exclusive(async () => {
+      await queue.makeRoom(TREE_BYTES_MAX);
       const treeId = forest.nextTreeId;
       const isPublished = await this.#makeTree((rootId) => ({ name, treeId, rootId }), treeId);
       return { treeId, isPublished };
@@ -91,6 +94,7 @@ export class TreeMaker {
       writer.begin(new Probe().set(key, key.length, timestamp));
       const row = { flags: 0, bytes: value, from: 0, to: value.length };
       await repeatUntilDone(pager, mini, guard, () => writer.insert(row, -1));
+      guard.requireSound();
       const commit = new ByteWriter();
       commit.u64(timestamp);
       commit.u64(mini.lastBatchStart);
@@ -100,6 +104,7 @@ export class TreeMaker {
       return { done: publisher.add(timestamp, lsn) };
     } catch (error) {
       if (mini.lastBatchStart !== NO_START) guard.poison(error);
+      if (!guard.isPoisoned) mini.startAttempt(); // gives back what it had picked
       throw error;
     } finally {
       mini.endBatch();

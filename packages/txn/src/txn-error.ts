@@ -7,6 +7,7 @@ import { type ErrorDetails, KvsError, type Outcome } from "@kvs/env";
  *   and open it again: recovery decides from the log.
  * - `TXN_CLOSED`: the store is closed.
  * - `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`: over a limit; nothing happened.
+ * - `TXN_OVERLOADED`: too many batches wait for their turn; nothing happened, repeat it later.
  * - `TXN_DAMAGED_BATCH`: bytes that should be a batch are none.
  * - `TXN_UNKNOWN_TREE`: there is no tree of this number.
  * - `TXN_SNAPSHOT_CLOSED`: the snapshot was closed, and its versions may be gone.
@@ -20,6 +21,7 @@ export type TxnErrorCode =
   | "TXN_KEY_TOO_LARGE"
   | "TXN_VALUE_TOO_LARGE"
   | "TXN_BATCH_TOO_LARGE"
+  | "TXN_OVERLOADED"
   | "TXN_DAMAGED_BATCH"
   | "TXN_UNKNOWN_TREE"
   | "TXN_SNAPSHOT_CLOSED"
@@ -29,6 +31,7 @@ export type TxnErrorCode =
 
 export interface TxnErrorOptions {
   readonly outcome?: Outcome;
+  readonly retryable?: boolean;
   readonly details?: ErrorDetails;
   readonly cause?: unknown;
 }
