@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
-const PROGRAM = fileURLToPath(new URL("../../../apps/server/src/main.ts", import.meta.url));
+import { mainOf } from "./programs.ts";
 
 /** A server in a process of its own, on a port that the system chose. */
 export class ServerProcess {
@@ -21,7 +19,16 @@ export class ServerProcess {
   static async start(folder: string, ...more: string[]): Promise<ServerProcess> {
     const child = spawn(
       process.execPath,
-      [PROGRAM, "--port", "0", "--data-dir", folder, "--log-format", "json", ...more],
+      [
+        mainOf("@kvs/server-app"),
+        "--port",
+        "0",
+        "--data-dir",
+        folder,
+        "--log-format",
+        "json",
+        ...more,
+      ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     const exited = new Promise<void>((resolve) => {

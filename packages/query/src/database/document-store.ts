@@ -137,15 +137,17 @@ export class DocumentStore<T extends object> implements Collection<T> {
     return this.find(filter === undefined ? {} : { filter }).count();
   }
 
-  /** Every document, in the order of their ids, as of one moment. */
-  async *#walk(): AsyncGenerator<FoundDocument, void, undefined> {
+  /** Every document, in the order of their ids, as of one moment, some at a time. */
+  async *#walk(): AsyncGenerator<readonly FoundDocument[], void, undefined> {
     const space = await this.#space();
     if (space === undefined) return;
-    for await (const { key, value } of this.#rows.walk(rowRange(space, undefined, undefined))) {
-      const id = decodeKey(keyOfRow(key)) as string;
-      const { data } = decodeDocumentRow(value);
-      const document = { _id: id, ...(decodeDocument(data) as DocumentObject) };
-      yield { document, bytes: value.length };
+    for await (const rows of this.#rows.walk(rowRange(space, undefined, undefined))) {
+      yield rows.map(({ key, value }) => {
+        const id = decodeKey(keyOfRow(key)) as string;
+        const { data } = decodeDocumentRow(value);
+        const document = { _id: id, ...(decodeDocument(data) as DocumentObject) };
+        return { document, bytes: value.length };
+      });
     }
   }
 

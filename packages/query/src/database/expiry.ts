@@ -29,8 +29,8 @@ export class Expiry {
 
   /** Looks for what is due first. */
   async start(): Promise<void> {
-    for await (const { key } of this.#rows.walk({ ...WHOLE_SPACE, limit: 1 })) {
-      this.#noteDue(readExpiryKey(key).expiresAtMs);
+    for await (const [first] of this.#rows.walk({ ...WHOLE_SPACE, limit: 1 })) {
+      this.#noteDue(readExpiryKey(first!.key).expiresAtMs);
     }
   }
 
@@ -78,16 +78,7 @@ export class Expiry {
 
   /** Removes a batch of what is due. Returns when the next is due, `undefined` if there is none. */
   async #removeDue(): Promise<number | undefined> {
-    const nowMs = this.#rows.nowMs();
-    const due: Uint8Array[] = [];
-    let nextMs: number | undefined;
-    for await (const { key } of this.#rows.walk({ ...WHOLE_SPACE, limit: BATCH_ROWS + 1 })) {
-      const { expiresAtMs } = readExpiryKey(key);
-      nextMs = expiresAtMs;
-      if (expiresAtMs > nowMs || due.length === BATCH_ROWS) break;
-      due.push(key);
-      nextMs = undefined;
-    }
+    const { due, nextMs } = await this.#listDue();
     if (due.length === 0) return nextMs;
     const rows = due.map((key) => readExpiryKey(key).row);
     await this.#rows.write(rows, async () => {
@@ -96,6 +87,20 @@ export class Expiry {
       return mutations;
     });
     return nextMs;
+  }
+
+  /** A batch of what is due, and when the next is. */
+  async #listDue(): Promise<{ due: readonly Uint8Array[]; nextMs: number | undefined }> {
+    const nowMs = this.#rows.nowMs();
+    const due: Uint8Array[] = [];
+    for await (const rows of this.#rows.walk({ ...WHOLE_SPACE, limit: BATCH_ROWS + 1 })) {
+      for (const { key } of rows) {
+        const { expiresAtMs } = readExpiryKey(key);
+        if (expiresAtMs > nowMs || due.length === BATCH_ROWS) return { due, nextMs: expiresAtMs };
+        due.push(key);
+      }
+    }
+    return { due, nextMs: undefined };
   }
 
   async #removal(key: Uint8Array): Promise<Mutation[]> {

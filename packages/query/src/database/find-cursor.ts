@@ -12,13 +12,13 @@ import { type FoundDocument } from "./document-store.ts";
 /** Where a query finds its documents. */
 export interface DocumentSource {
   byId(id: string): Promise<FoundDocument | undefined>;
-  /** All of them, in the order of their ids, as of one moment. */
-  walk(): AsyncGenerator<FoundDocument, void, undefined>;
+  /** All of them, in the order of their ids, as of one moment, some at a time. */
+  walk(): AsyncGenerator<readonly FoundDocument[], void, undefined>;
 }
 
 /**
- * The documents that a query finds: filtered, sorted, cut and projected, one at a time. Without a
- * sort it holds one document; with a sort and a limit, so many as the limit.
+ * The documents that a query finds: filtered, sorted, cut and projected. Without a sort it holds
+ * the documents of one step of the walk; with a sort and a limit, so many as the limit.
  */
 export class FindCursor<T> implements Cursor<T> {
   readonly #query: FindQuery;
@@ -31,20 +31,15 @@ export class FindCursor<T> implements Cursor<T> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    this.#use();
-    const plan = planOf(this.#query);
-    const documents = plan.sort.length > 0 ? this.#sorted(plan) : this.#unsorted(plan);
-    for await (const document of documents) {
-      const { projection } = plan;
-      const shown = projection === undefined ? document : applyProjection(projection, document);
-      yield shown as T;
-    }
+    for await (const documents of this.#found()) yield* documents as T[];
   }
 
   async toArray(): Promise<T[]> {
-    const documents: T[] = [];
-    for await (const document of this) documents.push(document);
-    return documents;
+    const all: T[] = [];
+    for await (const documents of this.#found()) {
+      for (const document of documents) all.push(document as T);
+    }
+    return all;
   }
 
   async first(): Promise<T | undefined> {
@@ -57,7 +52,7 @@ export class FindCursor<T> implements Cursor<T> {
     // The order does not change how many there are.
     const plan = { ...planOf(this.#query), sort: [] };
     let count = 0;
-    for await (const _document of this.#unsorted(plan)) count++;
+    for await (const documents of this.#unsorted(plan)) count += documents.length;
     return count;
   }
 
@@ -68,32 +63,51 @@ export class FindCursor<T> implements Cursor<T> {
     this.#isUsed = true;
   }
 
-  async *#unsorted(plan: FindPlan): AsyncGenerator<DocumentObject, void, undefined> {
+  /** What the query finds, some at a time. */
+  async *#found(): AsyncGenerator<readonly DocumentObject[], void, undefined> {
+    this.#use();
+    const plan = planOf(this.#query);
+    const { projection } = plan;
+    const found = plan.sort.length > 0 ? this.#sorted(plan) : this.#unsorted(plan);
+    for await (const documents of found) {
+      yield projection === undefined
+        ? documents
+        : documents.map((document) => applyProjection(projection, document));
+    }
+  }
+
+  async *#unsorted(plan: FindPlan): AsyncGenerator<readonly DocumentObject[], void, undefined> {
     let toSkip = plan.skip;
     let left = plan.limit;
     if (left <= 0) return;
-    for await (const { document } of this.#matching(plan)) {
-      if (toSkip-- > 0) continue;
-      yield document;
-      if (--left <= 0) return;
+    for await (const matching of this.#matching(plan)) {
+      const kept = matching.slice(toSkip, toSkip + left);
+      toSkip = Math.max(0, toSkip - matching.length);
+      left -= kept.length;
+      if (kept.length > 0) yield kept.map(({ document }) => document);
+      if (left <= 0) return;
     }
   }
 
-  async *#sorted(plan: FindPlan): AsyncGenerator<DocumentObject, void, undefined> {
+  async *#sorted(plan: FindPlan): AsyncGenerator<readonly DocumentObject[], void, undefined> {
     const { skip, limit, sort } = plan;
     const options = limit === Number.POSITIVE_INFINITY ? { skip } : { skip, limit };
     const sorter = new DocumentSorter<DocumentObject>(sort, options);
-    for await (const { document, bytes } of this.#matching(plan)) sorter.add(document, bytes);
-    yield* sorter.finish();
+    for await (const matching of this.#matching(plan)) {
+      for (const { document, bytes } of matching) sorter.add(document, bytes);
+    }
+    yield sorter.finish();
   }
 
-  async *#matching(plan: FindPlan): AsyncGenerator<FoundDocument, void, undefined> {
+  async *#matching(plan: FindPlan): AsyncGenerator<readonly FoundDocument[], void, undefined> {
     if (plan.id !== undefined) {
       const found = await this.#source.byId(plan.id);
-      if (found !== undefined && plan.matches(found.document)) yield found;
+      if (found !== undefined && plan.matches(found.document)) yield [found];
       return;
     }
-    for await (const found of this.#source.walk()) if (plan.matches(found.document)) yield found;
+    for await (const documents of this.#source.walk()) {
+      yield documents.filter(({ document }) => plan.matches(document));
+    }
   }
 }
 

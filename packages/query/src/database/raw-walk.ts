@@ -9,7 +9,10 @@ export class RawWalk implements RawCursor {
   readonly #rows: RowStore;
   readonly #keys: KeyRows;
   readonly #range: RawRange;
-  #entries: AsyncGenerator<Entry, void, undefined> | undefined;
+  #steps: AsyncGenerator<readonly Entry[], void, undefined> | undefined;
+  /** Rows of the latest step, and how many of them were given out. */
+  #rowsOfStep: readonly Entry[] = [];
+  #used = 0;
   /** The moment that it sees: what expires later is there until the walk ends. */
   #snapshot: Snapshot | undefined;
   #left: number;
@@ -25,10 +28,10 @@ export class RawWalk implements RawCursor {
   async next(entriesMax: number, bytesMax: number): Promise<RawBatch> {
     const space = await this.#keys.space();
     if (space === undefined || this.#left <= 0 || this.#isClosed) return END;
-    this.#entries ??= this.#walk(space);
+    this.#steps ??= this.#walk(space);
     const batch = { entries: [], isEnd: true };
     try {
-      batch.isEnd = await this.#fill(batch.entries, this.#entries, { entriesMax, bytesMax });
+      batch.isEnd = await this.#fill(batch.entries, this.#steps, { entriesMax, bytesMax });
     } finally {
       if (batch.isEnd) this.#letGo();
     }
@@ -44,14 +47,18 @@ export class RawWalk implements RawCursor {
   /** Takes entries up to a limit. Returns whether that was all. */
   async #fill(
     target: RawScanEntry[],
-    entries: AsyncGenerator<Entry, void, undefined>,
+    steps: AsyncGenerator<readonly Entry[], void, undefined>,
     limits: { readonly entriesMax: number; readonly bytesMax: number },
   ): Promise<boolean> {
     const { entriesMax, bytesMax } = limits;
     for (let bytes = 0; target.length < entriesMax && bytes < bytesMax;) {
-      const step = await entries.next();
-      if (step.done === true) return true;
-      const entry = this.#toRaw(step.value);
+      if (this.#used === this.#rowsOfStep.length) {
+        const step = await steps.next();
+        if (step.done === true) return true;
+        this.#rowsOfStep = step.value;
+        this.#used = 0;
+      }
+      const entry = this.#toRaw(this.#rowsOfStep[this.#used++]!);
       if (entry === undefined) continue;
       target.push(entry);
       bytes += entry.key.length + (entry.value?.length ?? 0);
@@ -62,10 +69,10 @@ export class RawWalk implements RawCursor {
 
   #letGo(): void {
     this.#snapshot?.close();
-    this.#entries?.return().catch(() => undefined); // a step under way reports its own failure
+    this.#steps?.return().catch(() => undefined); // a step under way reports its own failure
   }
 
-  #walk(space: number): AsyncGenerator<Entry, void, undefined> {
+  #walk(space: number): AsyncGenerator<readonly Entry[], void, undefined> {
     const { from, to, isReverse } = this.#range;
     const snapshot = (this.#snapshot = this.#rows.snapshot());
     return this.#rows.walk({ ...rowRange(space, from, to), reverse: isReverse, snapshot });

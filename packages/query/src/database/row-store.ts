@@ -26,6 +26,11 @@ export interface RowStoreParts {
 
 /** Time after which a walk lets the event loop run. */
 const SLICE_MS = 4;
+/** Rows of the first step of a walk, and of the longest: some 1 ms of work on small documents. */
+const CHUNK_ROWS_FIRST = 8;
+const CHUNK_ROWS_MAX = 256;
+/** A step ends with the row that reaches this. */
+const CHUNK_BYTES: number = 256 << 10;
 
 /**
  * Rows, read from a store and written through a commit pipe: what databases and collections are made
@@ -125,17 +130,31 @@ export class RowStore {
     }
   }
 
-  /** Walks over rows in order, as of one moment, and lets the event loop run in between. */
-  async *walk(options: ScanOptions): AsyncGenerator<Entry, void, undefined> {
+  /**
+   * Walks over rows in order, as of one moment, some at a time: few at first, so that who looks for
+   * one row gets it soon, then more, so that a long walk has few waits. Lets the event loop run in
+   * between.
+   */
+  async *walk(options: ScanOptions): AsyncGenerator<readonly Entry[], void, undefined> {
     this.#openWalks++;
     try {
       let sliceEnd = this.clock.monotonicMs() + SLICE_MS;
+      let rows: Entry[] = [];
+      let bytes = 0;
+      let rowsMax = CHUNK_ROWS_FIRST;
       for await (const entry of this.#rows.scan(options)) {
-        yield entry;
+        rows.push(entry);
+        bytes += entry.value.length;
+        if (rows.length < rowsMax && bytes < CHUNK_BYTES) continue;
+        yield rows;
+        rows = [];
+        bytes = 0;
+        rowsMax = Math.min(rowsMax * 2, CHUNK_ROWS_MAX);
         if (this.clock.monotonicMs() < sliceEnd) continue;
         await yieldTurn(this.clock);
         sliceEnd = this.clock.monotonicMs() + SLICE_MS;
       }
+      if (rows.length > 0) yield rows;
     } finally {
       this.#openWalks--;
     }

@@ -55,21 +55,28 @@ export class SpaceList {
   async collections(database: string): Promise<string[]> {
     const { from, to } = keyPrefixRange([database, "collection"]);
     const names: string[] = [];
-    for await (const { key } of this.#rows.walk(rowRange(SPACE_LIST, from, to))) {
-      const parts = decodeKey(keyOfRow(key));
-      if (Array.isArray(parts)) names.push(String(parts[2]));
-    }
+    for await (const parts of this.#names(from, to)) names.push(parts[2]);
     return names;
   }
 
   /** Names of the databases that something was written into, sorted. */
   async databases(): Promise<string[]> {
     const names = new Set<string>();
-    for await (const { key } of this.#rows.walk(rowRange(SPACE_LIST, undefined, undefined))) {
-      const parts = decodeKey(keyOfRow(key));
-      if (Array.isArray(parts)) names.add(String(parts[0]));
-    }
+    for await (const parts of this.#names(undefined, undefined)) names.add(parts[0]);
     return [...names];
+  }
+
+  /** Database, kind and name of each space in a part of the list, in order. */
+  async *#names(
+    from: Uint8Array | undefined,
+    to: Uint8Array | undefined,
+  ): AsyncGenerator<[string, string, string], void, undefined> {
+    for await (const rows of this.#rows.walk(rowRange(SPACE_LIST, from, to))) {
+      for (const { key } of rows) {
+        const parts = decodeKey(keyOfRow(key));
+        if (Array.isArray(parts)) yield parts as [string, string, string];
+      }
+    }
   }
 
   async #look(
