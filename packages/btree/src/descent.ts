@@ -16,8 +16,6 @@ import {
 } from "./tree-page.ts";
 import { type TreeState } from "./tree-state.ts";
 
-type ChildChoice = (page: PageView, probe: Probe) => number;
-
 /**
  * A way from the root to the page that a probe belongs to. It survives page misses: the next
  * attempt goes on where the last one stopped, unless a split or merge came between. So only one page
@@ -58,12 +56,12 @@ export class Descent {
    * @throws {PageMiss}; the next call goes on from there. {KvsError} `BTREE_DAMAGED_PAGE`.
    */
   reach(level: number): Frame {
-    return this.#reach(level, false, findChild);
+    return this.#reach(level, false, false);
   }
 
   /** `reach`, which also follows the fences. */
   reachWithFences(level: number): Frame {
-    return this.#reach(level, true, findChild);
+    return this.#reach(level, true, false);
   }
 
   /**
@@ -71,7 +69,7 @@ export class Descent {
    * before the low fence then. Follows the fences.
    */
   reachBefore(): Frame {
-    return this.#reach(0, true, findChildBefore);
+    return this.#reach(0, true, true);
   }
 
   /** The page on the way at `level`, which was passed or reached. */
@@ -85,7 +83,7 @@ export class Descent {
     return level === this.#rootLevel;
   }
 
-  #reach(target: number, withFences: boolean, choose: ChildChoice): Frame {
+  #reach(target: number, withFences: boolean, isBefore: boolean): Frame {
     if (this.#structure !== this.#tree.structureVersion) this.#begin();
     const { view } = this;
     for (;;) {
@@ -101,7 +99,8 @@ export class Descent {
       if (treeIdOf(view) !== this.#tree.treeId) throw damagedPage(id, "it is of another tree");
       if (level === target) return frame;
       assert(level > target, "a way goes down");
-      const slot = choose(view, this.probe);
+      const { probe } = this;
+      const slot = isBefore ? findChildBefore(view, probe) : findChild(view, probe);
       if (withFences) this.#follow(slot);
       this.#path[level - 1] = childAt(view, slot);
       this.#level = level - 1;

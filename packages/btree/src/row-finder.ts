@@ -3,7 +3,7 @@ import { damagedPage } from "./btree-error.ts";
 import { type Descent } from "./descent.ts";
 import { type PageReader } from "./page-writer.ts";
 import { type Probe } from "./probe.ts";
-import { findChild, hasKey, lowerBound } from "./search.ts";
+import { findChild, findRow, hasKey } from "./search.ts";
 import { childAt, entryCount, nextPage, pageLevel, treeIdOf } from "./tree-page.ts";
 import { type TreeState } from "./tree-state.ts";
 
@@ -40,17 +40,22 @@ export class RowFinder {
       if (pageLevel(view) !== level) throw damagedPage(child, "its level is wrong");
     }
     if (treeIdOf(view) !== tree.treeId) throw damagedPage(tree.rootId, "a leaf of another tree");
-    let slot = lowerBound(view, probe);
-    let isForeign = false;
-    while (slot === entryCount(view)) {
-      const next = nextPage(view); // versions of one key may go on there
+    this.slot = findRow(view, probe);
+    return this.slot >= 0 || this.#findBehind(probe);
+  }
+
+  /** The row is not in its leaf: if it should stand behind all others there, it may be in the next. */
+  #findBehind(probe: Probe): boolean {
+    const { view } = this;
+    this.slot = ~this.slot;
+    if (this.slot < entryCount(view)) return false;
+    while (this.slot === entryCount(view)) {
+      const next = nextPage(view);
       if (next === NO_PAGE) return false;
-      pages.fetch(next, view);
-      slot = 0;
-      isForeign = true;
+      this.#pages.fetch(next, view);
+      this.slot = 0;
     }
-    this.slot = slot;
-    return hasKey(view, slot, probe, isForeign);
+    return hasKey(view, 0, probe, true);
   }
 
   /**
@@ -64,8 +69,10 @@ export class RowFinder {
     for (;;) {
       descent.reachWithFences(0);
       this.#pages.fetch(descent.pageAt(0), this.view);
-      this.slot = lowerBound(this.view, probe);
-      if (this.slot < entryCount(this.view)) return hasKey(this.view, this.slot, probe, false);
+      this.slot = findRow(this.view, probe);
+      if (this.slot >= 0) return true;
+      this.slot = ~this.slot;
+      if (this.slot < entryCount(this.view)) return false;
       if (!high.hasKey(probe.bytes, probe.length)) return false;
       probe.set(probe.bytes, probe.length, high.version); // the key's older versions go on there
       descent.restart();

@@ -96,11 +96,15 @@ export class TreeWriter {
     this.#needLeaf(false);
     const { view, probe } = this.#descent;
     const slot = lowerBound(view, probe);
-    if (this.#isSameRow(slot)) return this.#replace(slot, value, horizon);
     const cell = leafCellLength(view, probe, value);
     assert(cell <= LEAF_CELL_BYTES_MAX, "a long value has pages of its own");
-    const staleFrom = this.#staleFrom(slot, horizon);
-    const staleTo = this.#staleTo(slot, staleFrom);
+    let staleFrom = 0;
+    let staleTo = 0;
+    if (slot < entryCount(view) && hasKey(view, slot, probe, false)) {
+      if (leafVersion(view, slot) === probe.version) return this.#replace(slot, value, horizon);
+      staleFrom = this.#staleFrom(slot, horizon);
+      staleTo = this.#staleTo(slot, staleFrom);
+    }
     const wanted = cell + ENTRY_BYTES - this.#bytesOf(staleFrom, staleTo);
     if (freeBytes(view) < wanted) return this.#makeRoom(horizon, wanted);
 
@@ -153,8 +157,8 @@ export class TreeWriter {
 
   #isSameRow(slot: number): boolean {
     const { view, probe } = this.#descent;
-    if (slot === entryCount(view)) return false;
-    return leafVersion(view, slot) === probe.version && hasKey(view, slot, probe, false);
+    if (slot === entryCount(view) || !hasKey(view, slot, probe, false)) return false;
+    return leafVersion(view, slot) === probe.version;
   }
 
   /** Whether no version of the leaf's last key stands in the next leaf. */
@@ -171,7 +175,6 @@ export class TreeWriter {
     const { view, probe } = this.#descent;
     const old = ENTRY_BYTES + cellLength(view, slot);
     const wanted = ENTRY_BYTES + leafCellLength(view, probe, value);
-    assert(wanted <= LEAF_CELL_BYTES_MAX + ENTRY_BYTES, "a long value has pages of its own");
     if (freeBytes(view) + old < wanted) return this.#makeRoom(horizon, wanted - old);
     const freed: Run<PageId>[] = [];
     const removal = this.#removal;
@@ -194,9 +197,9 @@ export class TreeWriter {
    * below the horizon; the count if there is none.
    */
   #staleFrom(slot: number, horizon: number): number {
-    const { view, probe } = this.#descent;
+    const { view } = this.#descent;
     const count = entryCount(view);
-    if (slot === count || horizon < 0 || !hasKey(view, slot, probe, false)) return count;
+    if (horizon < 0) return count;
     let visible = slot;
     while (leafVersion(view, visible) > horizon) {
       visible++;
