@@ -10,6 +10,8 @@ import {
   RequestCode,
   type Stored,
   type UpdateOptions,
+  protocolError,
+  queryDocument,
   requestKind,
 } from "@kvs/protocol";
 import { readBoolean, readCount, readTexts, readValue } from "./answer-readers.ts";
@@ -102,6 +104,7 @@ class RemoteCursor<T> implements Cursor<T> {
   readonly #dispatcher: Dispatcher;
   readonly #collection: string;
   readonly #query: FindQuery;
+  #isUsed = false;
 
   constructor(dispatcher: Dispatcher, collection: string, query: FindQuery) {
     this.#dispatcher = dispatcher;
@@ -120,31 +123,42 @@ class RemoteCursor<T> implements Cursor<T> {
   }
 
   async first(): Promise<T | undefined> {
-    if (this.#query.limit === 0) return undefined;
-    for await (const item of this.#walk({ ...this.#query, limit: 1 })) return item;
+    const { limit = 1 } = this.#query;
+    // A limit that is none of this is for the server to refuse.
+    const isEnough = Number.isSafeInteger(limit) && limit >= 1;
+    const query = isEnough ? { ...this.#query, limit: 1 } : this.#query;
+    for await (const item of this.#walk(query)) return item;
     return undefined;
   }
 
-  count(): Promise<number> {
+  async count(): Promise<number> {
+    this.#use();
     return countFound(this.#dispatcher, this.#collection, this.#query);
   }
 
-  #walk(query: FindQuery): AsyncGenerator<T, void, undefined> {
+  /** @throws {KvsError} `BAD_OPTION` the second time. */
+  #use(): void {
+    if (this.#isUsed) throw protocolError("BAD_OPTION", "a cursor is used once; call find again");
+    this.#isUsed = true;
+  }
+
+  async *#walk(query: FindQuery): AsyncGenerator<T, void, undefined> {
+    this.#use();
     const readItems = readDocuments as ItemsReader<T>;
     const open = (itemsMax: number): Promise<WalkStep<T>> =>
       request(this.#dispatcher, FIND, 3, readStep(readItems), (frame) => {
         frame.text(this.#collection);
-        frame.document(query as DocumentObject);
+        frame.document(queryDocument(query));
         frame.uint(itemsMax);
       });
-    return walk(this.#dispatcher, open, readItems);
+    yield* walk(this.#dispatcher, open, readItems);
   }
 }
 
 function countFound(dispatcher: Dispatcher, collection: string, query: FindQuery): Promise<number> {
   return request(dispatcher, COUNT, 2, readCount, (frame) => {
     frame.text(collection);
-    frame.document(query as DocumentObject);
+    frame.document(queryDocument(query));
   });
 }
 

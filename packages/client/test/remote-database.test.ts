@@ -207,6 +207,11 @@ test("documents are inserted, found, replaced, counted and removed", async () =>
       { name: "Ada" },
     ]);
     expect(await people.find(query).first()).toEqual({ name: "Grace" });
+    expect(await people.count({ name: /^a/i })).toBe(2);
+    expect(await failureOf(people.insert(null as never))).toMatchObject({ code: "BAD_OPTION" });
+    expect(await failureOf(people.find({ limit: -1 }).first())).toMatchObject({
+      code: "BAD_OPTION",
+    });
     expect(await people.find({ ...query, limit: 0 }).first()).toBeUndefined();
     expect(await people.find({ filter: { age: 999 } }).first()).toBeUndefined();
     expect(await people.find({ ...query, skip: 1 }).count()).toBe(2);
@@ -219,6 +224,19 @@ test("documents are inserted, found, replaced, counted and removed", async () =>
     expect(await people.delete("new")).toBe(false);
     await db.checkpoint();
     expect(await db.stats()).toMatchObject({ name: "app", collections: ["people"] });
+  });
+});
+
+test("a cursor is used once", async () => {
+  await withServer({}, async ({ connect }) => {
+    const db = await connect();
+    const cursor = db.collection("c").find();
+    expect(await cursor.toArray()).toEqual([]);
+
+    for (const again of [cursor.toArray(), cursor.first(), cursor.count()]) {
+      expect(await failureOf(again)).toMatchObject({ code: "BAD_OPTION", outcome: "none" });
+    }
+    await db.close();
   });
 });
 

@@ -57,6 +57,7 @@ export interface UpdateOptions extends DocumentCondition {
 
 /** What to find, in MongoDB's spelling. */
 export interface FindQuery {
+  /** May hold regular expressions of JavaScript where MongoDB's may hold its own. */
   readonly filter?: object;
   /** Field → 1 or -1, in order of weight. */
   readonly sort?: Readonly<Record<string, 1 | -1>>;
@@ -68,7 +69,10 @@ export interface FindQuery {
 
 /**
  * The documents that a query finds, as of the moment of the first step. Use it once: as an async
- * iterable, or through one of the methods.
+ * iterable, or through one of the methods; a second use is `BAD_OPTION`.
+ *
+ * On a server a walk that is not stepped for a minute ends with `CURSOR_EXPIRED`, and one whose
+ * connection breaks with `CONNECTION_LOST`. Leave the loop, and what the walk held is given up.
  */
 export interface Cursor<T> extends AsyncIterable<T> {
   toArray(): Promise<T[]>;

@@ -8,7 +8,8 @@ import { type KeyValue } from "./key-value.ts";
  * 1. What a promise of a write answered is durable, and every later read sees it.
  * 2. A single write, and a batch, is all or nothing.
  * 3. Absent is `undefined`, not an error. Operating errors are `KvsError`; its `outcome` tells whether
- *    the write happened.
+ *    the write happened. It may be `unknown` where a server or a connection failed meanwhile: read
+ *    before you repeat it.
  */
 export interface Database extends AsyncDisposable {
   /** 1 to 64 characters: letters, digits, `_`, `-`. Made by the first write. */

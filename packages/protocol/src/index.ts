@@ -70,6 +70,7 @@ export {
 } from "./limits.ts";
 export { checkCollectionName, checkDatabaseName } from "./names.ts";
 export { type ProtocolErrorCode, protocolError } from "./protocol-error.ts";
+export { queryDocument, readQueryDocument } from "./query-document.ts";
 export {
   NO_REQUEST,
   OperationCode,

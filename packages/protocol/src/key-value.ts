@@ -20,7 +20,8 @@ export interface KeyValue {
    */
   delete(key: Key, options?: VersionCondition): Promise<boolean>;
   /**
-   * Walks over keys in order, as of the moment of the first step. Leave the loop to end early.
+   * Walks over keys in order, as of the moment of the first step. Leave the loop to end early. On a
+   * server it may end with `CURSOR_EXPIRED` or `CONNECTION_LOST`, as a `Cursor` may.
    */
   scan<V = DocumentValue>(range?: KeyRangeOptions): AsyncIterable<KeyEntry<V>>;
   /** Applies operations, all or nothing. Of several on one key the last one counts. */

@@ -9,13 +9,6 @@ let folder = "";
 let server: ServerProcess;
 
 testSubject({
-  gaps: [
-    "documents that are none are refused",
-    "a regular expression of JavaScript finds what its text finds",
-    "a filter or sort that is no object is refused with a code",
-    "a skip or limit out of its range is refused with a code",
-    "a cursor is used once",
-  ],
   async start() {
     folder = await mkdtemp(join(tmpdir(), "kvs-conformance-"));
     server = await ServerProcess.start(folder);

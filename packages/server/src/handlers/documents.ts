@@ -10,6 +10,8 @@ import {
   type DocumentCondition,
   type FindQuery,
   type FrameReader,
+  protocolError,
+  readQueryDocument,
 } from "@kvs/protocol";
 import { type CursorSource, type CursorStep } from "../session/cursor-table.ts";
 import { openCursor } from "./cursors.ts";
@@ -89,8 +91,8 @@ function readCollection(context: RequestContext, reader: FrameReader): Collectio
 
 function readObject(reader: FrameReader): DocumentObject {
   const value = decodeDocument(reader.bytes());
-  if (!isObject(value)) throw reader.badField("a document is not an object");
-  return value;
+  if (isObject(value)) return value;
+  throw protocolError("BAD_OPTION", "a document is an object, with names and values");
 }
 
 function readCondition(reader: FrameReader): DocumentCondition {
@@ -98,19 +100,10 @@ function readCondition(reader: FrameReader): DocumentCondition {
   return ifVersion === undefined ? {} : { ifVersion };
 }
 
-/** Members that are unknown are ignored; what known ones may hold, the database says. */
 function readQuery(reader: FrameReader): FindQuery {
-  const { filter, sort, skip, limit, projection } = readObject(reader);
-  for (const part of [filter, sort, projection]) {
-    if (part !== undefined && !isObject(part)) throw reader.badField("a part of a query is wrong");
-  }
-  for (const number of [skip, limit]) {
-    const isCount = number === undefined || (Number.isSafeInteger(number) && Number(number) >= 0);
-    if (!isCount) throw reader.badField("skip and limit of a query are integers >= 0");
-  }
-  const parts = { filter, sort, skip, limit, projection };
-  const present = Object.entries(parts).filter(([, part]) => part !== undefined);
-  return Object.fromEntries(present) as FindQuery;
+  const document = decodeDocument(reader.bytes());
+  if (!isObject(document)) throw reader.badField("a query is not an object");
+  return readQueryDocument(document);
 }
 
 function isObject(value: DocumentValue | undefined): value is DocumentObject {

@@ -31,7 +31,10 @@ export interface MemoryCommit {
   <T>(apply: (nowText: string) => T): Promise<T>;
 }
 
-/** A collection in memory. Filters compare members: equal, or `$eq $gt $gte $lt $lte $in`. */
+/**
+ * A collection in memory. Filters compare members: equal, or `$eq $gt $gte $lt $lte $in`; a regular
+ * expression finds the texts that hold it.
+ */
 export class MemoryCollection<T extends object> implements Collection<T> {
   readonly name: string;
   readonly #documents: MemoryDocuments;
@@ -113,7 +116,9 @@ export class MemoryCollection<T extends object> implements Collection<T> {
     throw versionMismatch(ifVersion, found?.version ?? 0);
   }
 
-  #find({ filter = {}, sort = {}, skip = 0, limit = Infinity, projection }: FindQuery): object[] {
+  #find(query: FindQuery): object[] {
+    checkQuery(query);
+    const { filter = {}, sort = {}, skip = 0, limit = Infinity, projection } = query;
     const all = [...this.#documents.values()].map(({ bytes }) => decodeDocument(bytes));
     const found = (all as DocumentObject[]).filter((document) => matches(document, filter));
     const order = Object.entries(sort);
@@ -153,9 +158,19 @@ class MemoryCursor<T> implements Cursor<T> {
   }
 }
 
+function checkQuery({ filter, skip, limit }: FindQuery): void {
+  for (const count of [skip, limit]) {
+    if (count === undefined || (Number.isSafeInteger(count) && count >= 0)) continue;
+    throw protocolError("BAD_OPTION", "skip and limit are integers of at least 0");
+  }
+  if (filter === undefined || Object.getPrototypeOf(filter) === Object.prototype) return;
+  throw protocolError("BAD_OPTION", "a filter is an object");
+}
+
 function matches(document: DocumentObject, filter: object): boolean {
   return Object.entries(filter as DocumentObject).every(([name, wanted]) => {
     const value = Object.hasOwn(document, name) ? document[name] : null;
+    if (wanted instanceof RegExp) return typeof value === "string" && wanted.test(value);
     const isPlain = typeof wanted === "object" && wanted?.constructor === Object;
     if (!isPlain) return compareValues(value ?? null, wanted ?? null) === 0;
     return Object.entries(wanted as DocumentObject).every(([operator, operand]) =>
