@@ -1,5 +1,5 @@
 import { type Configuration } from "../src/core/configuration.ts";
-import { countOf, type EntryBatch, lastIndexOf, payloadAt } from "../src/core/entry.ts";
+import { type EntryBatch, lastIndexOf, payloadAt } from "../src/core/entry.ts";
 import { findViolation } from "../src/core/invariants.ts";
 import { type Message } from "../src/core/message.ts";
 import { quorumCommitted } from "../src/core/quorum.ts";
@@ -248,9 +248,4 @@ export class Violation extends Error {
 
 export function violation(rule: string, facts: string): Violation {
   return new Violation(`${rule}: ${facts}`);
-}
-
-/** How many entries batches hold together. */
-export function totalCount(batches: readonly EntryBatch[]): number {
-  return batches.reduce((sum, batch) => sum + countOf(batch), 0);
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { runDataDriven } from "@kvs/sim";
 import { expect, test } from "vitest";
 
-import { scriptHandler } from "./script.ts";
+import { scriptHandler } from "./script-commands.ts";
 
 const folder = join(import.meta.dirname, "datadriven");
 const files = (await readdir(folder)).filter((file) => file.endsWith(".txt")).toSorted();

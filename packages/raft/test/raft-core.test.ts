@@ -277,6 +277,27 @@ test("REL-R12: a restarted node gives no vote while an earlier life may have pro
   expect(stage.core(1).role).toBe("leader");
 });
 
+test("REL-R12: the promise of a lease outlives a change of the term", () => {
+  const stage = new Stage("nodes=3 lease=10");
+  stage.do("tick n2 n3 count=10");
+  stage.elect(1);
+  stage.do("run count=3");
+  // A late answer to a question of long ago raises the term of n3, and n2 asks for its vote.
+  const { lastIndex } = stage.core(2);
+  const envelope = { group: 1, from: 2, to: 3, term: 7, lastIndex, lastTerm: 1 } as const;
+  stage.hand({ ...envelope, type: "vote-response", isPreVote: true, granted: false });
+  expect(stage.core(3).term).toBe(7);
+  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
+
+  expect(stage.core(3).state.votedFor).toBe(0);
+  stage.do("tick n3 count=9", "drop");
+  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
+  expect(stage.core(3).state.votedFor).toBe(0);
+  stage.do("tick n3 count=1", "drop");
+  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
+  expect(stage.core(3).state.votedFor).toBe(2);
+});
+
 test("REL-R13: after a stall a node waits anew before it campaigns", () => {
   const stage = ledByOne();
   const { core } = stage.node(2);

@@ -91,7 +91,7 @@ function checkAgainst(log: RaftLog, model: LogModel, random: Random): void {
 }
 
 test("the log is what two arrays would be, whatever is in memory and what in the store", () => {
-  forEachSeed({ seeds: 500, size: 80 }, ({ random, size }) => {
+  forEachSeed({ seeds: 200, size: 80 }, ({ random, size }) => {
     const { log, store } = newLog();
     const model = new LogModel();
     for (let step = 0; step < size; step++) {

@@ -1,13 +1,14 @@
 import { createRandom, isKvsError, pick, type Random } from "@kvs/env";
 
 import { membersOf, type MembershipOperation, toConfiguration } from "../src/core/configuration.ts";
-import { describeConfiguration, describeState } from "../src/core/describe.ts";
 import { packPayloads } from "../src/core/entry.ts";
 import { type Message } from "../src/core/message.ts";
 import { type RaftSettings } from "../src/core/raft-options.ts";
 import { MemoryLogStore } from "../src/memory-log-store.ts";
 import { ClusterChecker, violation } from "./cluster-checker.ts";
-import { Replica, type ReplicaEvents } from "./replica.ts";
+import { type Action, drawActions, drawSettings } from "./random-faults.ts";
+import { Links } from "./links.ts";
+import { describeReplicas, Replica, type ReplicaEvents } from "./replica.ts";
 
 export interface RandomClusterOptions {
   readonly seed: number;
@@ -33,8 +34,7 @@ export class RandomCluster {
   readonly #replicas: Replica[] = [];
   readonly #checker: ClusterChecker;
   #pool: Message[] = [];
-  /** Pairs that cannot talk, one way. */
-  readonly #cuts = new Set<string>();
+  readonly #links = new Links();
   /** What was committed when a read was asked for, by node, life and context. */
   readonly #reads = new Map<string, number>();
   readonly #loss: number;
@@ -97,7 +97,7 @@ export class RandomCluster {
     const position = random.chance(0.5) ? 0 : random.below(this.#pool.length);
     const message = this.#pool[position]!;
     if (!random.chance(this.#duplicates)) this.#pool.splice(position, 1);
-    if (random.chance(this.#loss) || this.#cuts.has(`${message.from}>${message.to}`)) return;
+    if (random.chance(this.#loss) || this.#links.isCut(message)) return;
     this.#hand(message);
   }
 
@@ -135,6 +135,7 @@ export class RandomCluster {
   #perform(action: Action, any: Replica): void {
     const leader = this.#leader() ?? any;
     const random = this.#random;
+    const ids = this.#replicas.map(({ id }) => id);
     const actions: Record<Action, () => void> = {
       propose: () => this.#propose(random.chance(0.8) ? leader : any),
       read: () => this.#read(random.chance(0.7) ? leader : any),
@@ -146,9 +147,9 @@ export class RandomCluster {
         any.isDiskSlow = false;
         while (any.queue.length > 0) any.persistNext();
       },
-      partition: () => this.#partition(),
-      isolate: () => this.#isolate(leader),
-      heal: () => this.#cuts.clear(),
+      partition: () => this.#links.partition(random, ids),
+      isolate: () => this.#links.isolate(leader.id, ids),
+      heal: () => this.#links.clear(),
       campaign: () => this.#campaign(any),
       change: () => this.#change(leader),
       transfer: () => leader.act((core) => core.transferLeadership(this.#any().id)),
@@ -186,20 +187,6 @@ export class RandomCluster {
     this.#checker.check(replica);
   }
 
-  #partition(): void {
-    const random = this.#random;
-    this.#cuts.clear();
-    const side = new Set(this.#replicas.filter(() => random.chance(0.5)).map(({ id }) => id));
-    const isOneWay = random.chance(0.3);
-    for (const from of this.#replicas) {
-      for (const to of this.#replicas) {
-        if (side.has(from.id) === side.has(to.id)) continue;
-        if (isOneWay && side.has(from.id)) continue;
-        this.#cuts.add(`${from.id}>${to.id}`);
-      }
-    }
-  }
-
   #change(replica: Replica): void {
     const random = this.#random;
     const operations: MembershipOperation[] = [];
@@ -231,7 +218,7 @@ export class RandomCluster {
 
   /** All run, all talk, nothing is lost; then the group must do its work. */
   #heal(): void {
-    this.#cuts.clear();
+    this.#links.clear();
     for (const replica of this.#replicas) {
       replica.isDiskSlow = false;
       replica.restart();
@@ -243,19 +230,22 @@ export class RandomCluster {
     // Old messages are delivered or lost by now, and timers may just have begun.
     this.#rounds(1);
     this.#rounds(2 * electionTicksMax, () => this.#isLed());
-    if (!this.#isLed()) throw violation("a healed group elects", this.#describe());
+    if (!this.#isLed()) throw violation("a healed group elects", describeReplicas(this.#replicas));
     this.#rounds(8 * electionTicksMax, () => this.#isSettled());
     const floor = this.#checker.maxCommitted;
     const leader = this.#leader();
-    if (leader === undefined) throw violation("a healed group keeps its leader", this.#describe());
+    if (leader === undefined)
+      throw violation("a healed group keeps its leader", describeReplicas(this.#replicas));
     const { reads } = this;
     this.#work(leader);
     this.#rounds(8 * electionTicksMax, () => this.#isSettled() && this.reads > reads);
     if (this.#checker.maxCommitted <= floor) {
-      throw violation("a healed group commits", this.#describe());
+      throw violation("a healed group commits", describeReplicas(this.#replicas));
     }
-    if (!this.#isSettled()) throw violation("a healed group agrees", this.#describe());
-    if (this.reads === reads) throw violation("a healed group answers reads", this.#describe());
+    if (!this.#isSettled())
+      throw violation("a healed group agrees", describeReplicas(this.#replicas));
+    if (this.reads === reads)
+      throw violation("a healed group answers reads", describeReplicas(this.#replicas));
   }
 
   #work(leader: Replica): void {
@@ -287,15 +277,6 @@ export class RandomCluster {
     if (!isElsewhere) return;
     this.damages++;
     victim.damaged = [{ from, to }];
-  }
-
-  /** Cuts one node off, both ways. */
-  #isolate(replica: Replica): void {
-    this.#cuts.clear();
-    for (const { id } of this.#replicas) {
-      this.#cuts.add(`${id}>${replica.id}`);
-      this.#cuts.add(`${replica.id}>${id}`);
-    }
   }
 
   /** A node's election timeout passes at once. */
@@ -392,72 +373,6 @@ export class RandomCluster {
       },
     };
   }
-
-  #describe(): string {
-    return this.#replicas
-      .map(({ core, app }) => {
-        const members = describeConfiguration(core.configuration);
-        return `\n  ${describeState(core.state)} applied=${app.index} ${members}`;
-      })
-      .join("");
-  }
-}
-
-type Action =
-  | "propose"
-  | "read"
-  | "crash"
-  | "damage"
-  | "restart"
-  | "slow"
-  | "fast"
-  | "partition"
-  | "isolate"
-  | "heal"
-  | "campaign"
-  | "change"
-  | "transfer"
-  | "snapshot"
-  | "compact"
-  | "checkpoint"
-  | "stalled"
-  | "lost";
-
-/** Faults of this seed; what always happens is in it several times. */
-function drawActions(random: Random): readonly Action[] {
-  const optional: readonly Action[][] = [
-    ["crash", "restart", "restart"],
-    ["slow", "fast"],
-    ["damage", "restart"],
-    ["partition", "heal"],
-    ["isolate", "isolate", "heal"],
-    ["campaign", "campaign"],
-    ["change"],
-    ["transfer"],
-    ["snapshot", "compact"],
-    ["stalled"],
-    ["lost"],
-  ];
-  const chosen = optional.filter(() => random.chance(0.5)).flat();
-  return [...Array<Action>(8).fill("propose"), "read", "read", "checkpoint", ...chosen];
-}
-
-function drawSettings(random: Random): Partial<RaftSettings> {
-  return {
-    electionTicksMin: 10,
-    electionTicksMax: 20,
-    heartbeatTicks: pick(random, [1, 3, 5]),
-    preVote: random.chance(0.85),
-    checkQuorum: random.chance(0.85),
-    messageMaxBytes: pick(random, [1, 40, 1000]),
-    inflightMessagesMax: pick(random, [1, 2, 8]),
-    applyMaxBytes: pick(random, [1, 1000]),
-    cacheMaxBytes: pick(random, [0, 100, 10_000]),
-    snapshotChunkBytes: pick(random, [7, 16, 100]),
-    snapshotRetryTicks: pick(random, [5, 10]),
-    diskStallTicks: pick(random, [15, 1000]),
-    quietAfterTicks: pick(random, [0, 0, 6]),
-  };
 }
 
 function readKey(replica: Replica, context: number): string {

@@ -1,6 +1,7 @@
-import { assert, createRandom, type Random } from "@kvs/env";
+import { assert, type Random } from "@kvs/env";
 
 import { type Configuration } from "../src/core/configuration.ts";
+import { describeConfiguration, describeState } from "../src/core/describe.ts";
 import { type EntryBatch, lastIndexOf, payloadAt } from "../src/core/entry.ts";
 import { type DamagedRange, type EntryReader, type LogPoint } from "../src/core/log-store.ts";
 import { type Message, type SnapshotMetadata } from "../src/core/message.ts";
@@ -249,7 +250,11 @@ function subtract(range: DamagedRange, gone: DamagedRange): DamagedRange[] {
   return left;
 }
 
-/** For tests that need chance of no particular kind. */
-export function anyRandom(): Random {
-  return createRandom(1);
+/** All replicas, a line each, for messages of failing tests. */
+export function describeReplicas(replicas: readonly Replica[]): string {
+  const lines = replicas.map(({ core, app }) => {
+    const members = describeConfiguration(core.configuration);
+    return `\n  ${describeState(core.state)} applied=${app.index} ${members}`;
+  });
+  return lines.join("");
 }

@@ -3,9 +3,10 @@ import { runDataDriven } from "@kvs/sim";
 import { type Message } from "../src/core/message.ts";
 import { type RaftCore } from "../src/core/raft-core.ts";
 import { type Replica } from "./replica.ts";
+import { runCommand } from "./script-commands.ts";
 import { Script } from "./script.ts";
 
-/** A cluster led by hand from a test: the commands of script.ts, and a look inside. */
+/** A cluster led by hand from a test: the commands of script-commands.ts, and a look inside. */
 export class Stage {
   readonly #script = new Script();
   /** All that was printed. */
@@ -21,7 +22,7 @@ export class Stage {
     let output = "";
     for (const line of lines) {
       runDataDriven(`${line}\n----\n`, (directive) => {
-        output = this.#script.run(directive);
+        output = runCommand(this.#script, directive);
         return output;
       });
       this.printed.push(output);

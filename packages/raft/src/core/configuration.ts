@@ -58,7 +58,7 @@ export function isVoter<Id>(configuration: Configuration<Id>, node: Id): boolean
 }
 
 /** Whether the node is a voter or a learner. */
-export function isMember<Id>(configuration: Configuration<Id>, node: Id): boolean {
+function isMember<Id>(configuration: Configuration<Id>, node: Id): boolean {
   return isVoter(configuration, node) || configuration.learners.includes(node);
 }
 

@@ -63,7 +63,7 @@ export function describeEntries(entries: readonly EntryBatch[]): string {
   return `[${texts.join(" ")}]`;
 }
 
-export function describeNode(id: NodeId): string {
+function describeNode(id: NodeId): string {
   return id === NOBODY ? "-" : `n${id}`;
 }
 

@@ -107,7 +107,7 @@ export class RaftCore {
    * `failedReads` of a later Ready. All calls between two Readys share one context. A follower asks
    * its leader.
    *
-   * @throws {KvsError} `RAFT_NOT_LEADER` (retryable) if no leader is known.
+   * @throws {KvsError} `RAFT_NOT_LEADER` if no leader is known, `RAFT_OVERLOADED` (both retryable).
    */
   readIndex(): number {
     return this.#guard(() => {

@@ -6,7 +6,7 @@ import { type LogIndex, NOBODY, type NodeId } from "./ids.ts";
  * Codes of the core. None of them leaves a trace in the log: the outcome is always `none`.
  *
  * - `RAFT_NOT_LEADER` (retryable): only the leader does this; `details.leader` names it if it is known.
- * - `RAFT_OVERLOADED` (retryable): too many bytes are appended and not committed; propose less.
+ * - `RAFT_OVERLOADED` (retryable): too many bytes wait to be committed, or too many reads to be confirmed; ask for less.
  * - `RAFT_TRANSFERRING` (retryable): leadership is about to pass to another node; ask that one.
  * - `RAFT_CHANGE_PENDING` (retryable): the members are changing already, or the new leader does not know them for certain yet.
  * - `RAFT_INVALID_CHANGE`: the members asked for cannot be a group; correct the operations.
@@ -37,6 +37,11 @@ export function notLeader(leader: NodeId): KvsError<RaftErrorCode> {
 export function overloaded(bytes: number, max: number): KvsError<RaftErrorCode> {
   const message = `${bytes} bytes wait to be committed, ${max} are allowed; retry when some are`;
   return refusal("RAFT_OVERLOADED", message, { retryable: true, details: { bytes, max } });
+}
+
+export function tooManyReads(count: number): KvsError<RaftErrorCode> {
+  const message = `${count} reads wait to be confirmed; retry when some are`;
+  return refusal("RAFT_OVERLOADED", message, { retryable: true, details: { count } });
 }
 
 export function transferring(to: NodeId): KvsError<RaftErrorCode> {

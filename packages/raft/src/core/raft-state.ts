@@ -84,7 +84,10 @@ export class RaftState {
   /** Follower: ticks since the leader was heard. Leader: since the quorum was checked. */
   electionElapsed = 0;
   electionTimeout = 0;
-  /** No vote is given before this tick: a restarted node may have promised a lease. */
+  /**
+   * With leases: no vote is given before this tick, whatever becomes of term and leader meanwhile. A
+   * restarted node may have made the promise in an earlier life.
+   */
   voteBarrierTick: number;
   /** An idle group: no clocks run, nothing is sent. */
   isQuiet = false;
@@ -168,6 +171,13 @@ export class RaftState {
     if (this.ticks < this.voteBarrierTick) return true;
     if (this.leader === NOBODY) return false;
     return this.isQuiet || this.electionElapsed < this.settings.electionTicksMin;
+  }
+
+  /** The leader spoke: this node waits anew, and with leases promises to vote for nobody else. */
+  hearLeader(): void {
+    this.electionElapsed = 0;
+    if (this.settings.lease === undefined) return;
+    this.voteBarrierTick = this.ticks + this.settings.electionTicksMin;
   }
 
   /** Whether the disk has not answered for too long. */

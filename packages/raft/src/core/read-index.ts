@@ -18,17 +18,22 @@ import { hasCommittedOwnTerm, leadershipOf, type PendingRead } from "./leadershi
 import { type ReadRequest, type ReadResponse } from "./message.ts";
 import { sendNow, sendWithTerm } from "./outbox.ts";
 import { ackedRoundOf } from "./progress.ts";
-import { notLeader } from "./raft-error.ts";
+import { notLeader, tooManyReads } from "./raft-error.ts";
 import { type RaftState } from "./raft-state.ts";
 import { broadcastHeartbeat } from "./replication.ts";
 
-/** Reads of followers that wait for confirmation at a time; more are dropped, and time out there. */
-const REMOTE_READS_MAX = 10_000;
+/**
+ * Reads that wait for confirmation at a time, each of them a whole turn of some node. More are refused,
+ * or, if they come from followers, dropped and time out there.
+ */
+const READS_MAX = 10_000;
 
 /** Opens a read, or joins the one of this turn. Returns its context. */
 export function openRead(state: RaftState): number {
   if (state.leader === NOBODY) throw notLeader(NOBODY);
   if (state.openReadContext === 0) {
+    const waiting = state.leading?.pendingReads.length ?? state.forwardedReads.length;
+    if (waiting >= READS_MAX) throw tooManyReads(waiting);
     state.lastReadContext++;
     state.openReadContext = state.lastReadContext;
   }
@@ -77,7 +82,7 @@ export function confirmReads(state: RaftState): void {
 /** A follower asks. The leader takes it together with its own reads. */
 export function stepReadRequest(state: RaftState, request: ReadRequest): void {
   const leading = leadershipOf(state);
-  if (leading.openRemoteReads.length + leading.pendingReads.length >= REMOTE_READS_MAX) {
+  if (leading.openRemoteReads.length + leading.pendingReads.length >= READS_MAX) {
     state.drop("unexpected");
     return;
   }

@@ -16,7 +16,8 @@
  *    is part of the state, so that no entry is applied twice. A witness has nothing to apply.
  * 6. Answer `reads` once the state has applied their index; reject `failedReads`, to be repeated.
  * 7. For each of `wantedChunks`, read the piece and call `core.sendSnapshotChunk`. If
- *    `isSnapshotWanted`, make an image of the state and call `core.snapshotTaken`.
+ *    `isSnapshotWanted`, make an image of the state, unless that is under way, and call
+ *    `core.snapshotTaken`.
  *
  * And outside of any Ready:
  *

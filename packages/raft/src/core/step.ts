@@ -151,7 +151,7 @@ function followLeader(state: RaftState, message: LeaderMessage): boolean {
   if (state.role !== "follower" || state.leader !== message.from) {
     becomeFollower(state, message.term, message.from);
   }
-  state.electionElapsed = 0;
+  state.hearLeader();
   return true;
 }
 

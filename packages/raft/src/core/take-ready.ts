@@ -125,7 +125,7 @@ function takeApply(state: RaftState): readonly EntryBatch[] {
   if (limit <= handedIndex) return [];
   if (state.isWitness) {
     state.handedIndex = limit;
-    state.appliedIndex = limit;
+    onApplied(state, limit);
     return [];
   }
   const batches = log.read(handedIndex + 1, limit, state.settings.applyMaxBytes) ?? [];

@@ -29,7 +29,9 @@ export function stepPreVoteRequest(state: RaftState, request: VoteRequest): void
 
 /** Gives this term's vote, or refuses it. The term of the request is this node's term already. */
 export function stepVoteRequest(state: RaftState, request: VoteRequest): void {
-  const granted = canVoteFor(state, request) && mayVote(state) && isUpToDate(state, request);
+  const isPromised = state.ticks < state.voteBarrierTick && !request.isTransfer;
+  const granted =
+    !isPromised && canVoteFor(state, request) && mayVote(state) && isUpToDate(state, request);
   const response = respond(state, request, granted);
   if (!granted) {
     sendWithTerm(state, response);
