@@ -92,7 +92,8 @@ export class Channel {
   #greetingTimer: Timer | undefined;
   #isBlocked = false;
   #lastHeardMs: number;
-  #isAskedForLife = false;
+  /** When it was asked for a sign of life, and has given none since. */
+  #askedMs: number | undefined;
   /** Why it is given up, if this side does so or the server said so. */
   #reason: KvsError | undefined;
 
@@ -152,11 +153,13 @@ export class Channel {
   sweep(nowMs: number): void {
     if (!this.isAlive) return;
     const silentMs = nowMs - this.#lastHeardMs;
-    if (silentMs >= HEARTBEAT_MS + HEARTBEAT_TIMEOUT_MS) {
+    if (this.#askedMs !== undefined) {
+      // Counted from the question: silence may be of this process's own making, if it stood still.
+      if (nowMs - this.#askedMs < HEARTBEAT_TIMEOUT_MS) return;
       const message = `the server has sent nothing for ${Math.round(silentMs)} ms`;
       this.abandon(new KvsError("NET_TIMEOUT", message, { outcome: "none" }));
-    } else if (silentMs >= HEARTBEAT_MS && !this.#isAskedForLife) {
-      this.#isAskedForLife = true;
+    } else if (silentMs >= HEARTBEAT_MS) {
+      this.#askedMs = nowMs;
       const frame = new FrameWriter();
       frame.beginRequest(0, HELLO_ID, RequestCode.PING, HEARTBEAT_TIMEOUT_MS);
       frame.end();
@@ -178,7 +181,7 @@ export class Channel {
   #receive(bytes: Uint8Array): void {
     if (this.#state === "gone" || this.#reason !== undefined) return;
     this.#lastHeardMs = this.#environment.clock.monotonicMs();
-    this.#isAskedForLife = false;
+    this.#askedMs = undefined;
     try {
       const reader = new FrameReader(bytes);
       if (this.#state === "greeting") this.#readWelcome(reader);

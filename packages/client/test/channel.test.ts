@@ -220,3 +220,25 @@ test("several connections are kept, and share the requests", async () => {
     },
   );
 });
+
+test("a client that stood still does not blame the server", async () => {
+  await withServer({ memory: { commitMs: 8000 } }, async ({ connect, simulation }) => {
+    const db = await connect({ timeoutMs: 60_000 });
+    const put = db.kv.put("a", 1);
+    simulation.after(3000, () => simulation.host("client").pause(12_000, { first: "timers" }));
+
+    expect(await put).toMatchObject({ version: 1 });
+    await db.close();
+  });
+});
+
+test("a connection that only this side still has is given up", async () => {
+  await withServer({}, async ({ connect, simulation, server }) => {
+    const db = await connect({ timeoutMs: 30_000 });
+    simulation.network.halfOpen("server", "client");
+
+    expect(await db.kv.get("a")).toBeUndefined(); // it is asked again elsewhere
+    expect(server().metrics()).toContain("\nkvs_connections_total 2\n");
+    await db.close();
+  });
+});

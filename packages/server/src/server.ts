@@ -12,6 +12,8 @@ import { Session, type SessionHost } from "./session/session.ts";
 
 /** How often deadlines, idle cursors and silent connections are looked for. */
 const SWEEP_MS = 250;
+/** A sweep that is later than this tells more of the server than of its clients. */
+const STALL_MS = 2000;
 /** How often `close` looks whether requests under way are done. */
 const DRAIN_POLL_MS = 5;
 
@@ -134,9 +136,13 @@ export class Server implements AsyncDisposable {
   }
 
   #scheduleSweep(): void {
-    this.#sweepTimer = this.#environment.clock.schedule(SWEEP_MS, () => {
-      const nowMs = this.#environment.clock.monotonicMs();
-      for (const session of this.#sessions) session.sweep(nowMs);
+    const { clock } = this.#environment;
+    const beforeMs = clock.monotonicMs();
+    this.#sweepTimer = clock.schedule(SWEEP_MS, () => {
+      const nowMs = clock.monotonicMs();
+      // After standing still the server first reads what clients sent meanwhile.
+      const stoodStill = nowMs - beforeMs > STALL_MS;
+      if (!stoodStill) for (const session of this.#sessions) session.sweep(nowMs);
       this.#scheduleSweep();
     });
   }

@@ -78,6 +78,24 @@ test("a connection beyond its limit is not read until there is room; nothing is 
   });
 });
 
+test("many frames at once wait for one another; each request is answered once", async () => {
+  const limits = { connectionRequestsMax: 4 };
+  await withServer({ server: { limits }, memory: { commitMs: 2 } }, async (world) => {
+    const client = await world.peer();
+    const before = client.answers.length;
+
+    for (let frame = 0; frame < 60; frame++) {
+      client.send(
+        ...puts(10).map(([id, ...rest]): Message => [1000 + frame * 10 + Number(id), ...rest]),
+      );
+    }
+    for (let id = 1001; id <= 1600; id++) await client.answerTo(id);
+
+    expect(client.answers.length - before).toBe(600);
+    expect(world.storage.commitCount).toBe(600);
+  });
+});
+
 test("beyond the bytes of a connection it is not read either", async () => {
   const limits = { connectionBytesMax: 100 };
   await withServer({ server: { limits }, memory: { commitMs: 20 } }, async (world) => {

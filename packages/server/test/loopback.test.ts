@@ -1,3 +1,4 @@
+import { encodeDocument } from "@kvs/codec";
 import { createNodeEnvironment } from "@kvs/node";
 import { RequestCode } from "@kvs/protocol";
 import { connect } from "node:net";
@@ -20,6 +21,23 @@ test("over real sockets: a frame is answered, garbage ends its connection, closi
   expect(await good.fields(RequestCode.PING)).toEqual([]);
   await server.close();
   expect(await good.ending()).toBe("SHUTTING_DOWN");
+});
+
+test("over real sockets: many frames at once wait for one another", async () => {
+  const environment = createNodeEnvironment();
+  const databases = new MemoryDatabases(environment, { commitMs: 1 });
+  const limits = { connectionRequestsMax: 3 };
+  const server = await Server.start(environment, { databases, port: 0, limits });
+  const client = await Peer.at(environment, `ws://127.0.0.1:${server.port}/v1`);
+  const value = encodeDocument(new Uint8Array(3000));
+
+  for (let id = 1001; id <= 1300; id++) {
+    client.send([id, RequestCode.PUT, 60_000, keyOf(String(id)), value]);
+  }
+  for (let id = 1001; id <= 1300; id++) expect((await client.answerTo(id))[1]).toBe(0);
+
+  expect(databases.storage.commitCount).toBe(300);
+  await server.close();
 });
 
 test("over real sockets: who sends a byte now and then is hung up on", async () => {

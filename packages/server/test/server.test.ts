@@ -206,6 +206,20 @@ test("closing does not wait for ever for a request that hangs", async () => {
   );
 });
 
+test("a server that stood still does not blame its clients", async () => {
+  await withServer({}, async ({ peer, simulation, sleep }) => {
+    const client = await peer();
+    simulation.host("server").pause(70_000, { first: "timers" });
+    for (let beat = 0; beat < 8; beat++) {
+      client.send([beat + 1, RequestCode.PING, 120_000]);
+      await sleep(10_000);
+    }
+
+    expect(client.closed).toBeUndefined();
+    expect(await client.answerTo(8)).toEqual([8, 0]);
+  });
+});
+
 test("a HELLO while the server closes is refused", async () => {
   await withServer({ memory: { commitMs: 300 } }, async (world) => {
     const client = await world.peer();
