@@ -1,5 +1,5 @@
-import { type Clock, assert, yieldTurn } from "@kvs/env";
-import { PageMiss, type Pager } from "@kvs/pager";
+import { type Clock, assert, isKvsError, yieldTurn } from "@kvs/env";
+import { PAGE_BYTES, PageMiss, type Pager } from "@kvs/pager";
 import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type BatchApplication } from "./batch-application.ts";
 import { BATCH_BYTES_MAX, BatchReader } from "./batch-format.ts";
@@ -10,6 +10,8 @@ import { txnError } from "./txn-error.ts";
 
 /** Log bytes asked for in advance beyond a batch's own: page images and splits along its way. */
 const LOG_RESERVE_BYTES: number = 64 << 10;
+/** Pages kept free beyond a batch's own, for splits up to the root. */
+const PAGES_RESERVE = 8;
 /** Batches that wait for their turn hold so many bytes at most: two of the longest. */
 const WAITING_BYTES_MAX: number = 2 * BATCH_BYTES_MAX;
 /** What a waiting batch holds besides its bytes. */
@@ -55,8 +57,9 @@ export class BatchQueue {
    *   none); errors of reading pages (outcome none).
    */
   submit(batch: Uint8Array): Promise<Timestamp> {
-    if (this.#isBusy || this.#mustWait(batch.length)) return this.#submitLater(batch);
-    return this.#submitNow(batch);
+    const reader = new BatchReader(batch);
+    if (this.#isBusy || this.#mustWait(reader)) return this.#submitLater(reader);
+    return this.#submitNow(reader);
   }
 
   /** Runs `body` while no batch is being applied. */
@@ -76,15 +79,18 @@ export class BatchQueue {
   }
 
   /**
-   * Waits until the log takes a batch of this size, whatever the disk; for a turn of one's own.
+   * Waits until there is room in the log and in the page file for a batch of this size, so that a
+   * full disk does not stop it half way. Call it in a turn of one's own.
    *
-   * @throws {KvsError} `TXN_POISONED`; `WAL_DISK_FULL` (retryable, outcome none).
+   * @throws {KvsError} `TXN_POISONED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome none).
    */
-  async makeRoom(batchBytes: number): Promise<void> {
-    const { wal, guard } = this.#parts;
+  async makeRoom(batchBytes: number, rows: number): Promise<void> {
+    const { wal, guard, pager } = this.#parts;
     guard.requireSound();
     await wal.room();
-    await wal.ensureSpace(reserveFor(batchBytes));
+    await wal.ensureSpace(logBytesFor(batchBytes));
+    const missing = pagesFor(batchBytes, rows) - pager.space.freePages;
+    if (missing > 0) await pager.grow(missing);
     guard.requireSound();
   }
 
@@ -99,19 +105,20 @@ export class BatchQueue {
   }
 
   /** Whether a batch of this size cannot be applied at once. */
-  #mustWait(batchBytes: number): boolean {
-    const { wal, guard } = this.#parts;
+  #mustWait({ bytes, remaining }: BatchReader): boolean {
+    const { wal, guard, pager } = this.#parts;
     if (guard.isPoisoned) return true;
     if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
-    const space = wal.ensureSpace(reserveFor(batchBytes));
+    if (pager.space.freePages < pagesFor(bytes.length, remaining)) return true;
+    const space = wal.ensureSpace(logBytesFor(bytes.length));
     space?.catch(() => undefined); // whoever waits asks again, and is told
     return space !== undefined;
   }
 
-  #submitNow(batch: Uint8Array): Promise<Timestamp> {
+  #submitNow(batch: BatchReader): Promise<Timestamp> {
     const { application, time } = this.#parts;
     const timestamp = time.next();
-    application.begin(new BatchReader(batch), timestamp);
+    application.begin(batch, timestamp);
     try {
       if (application.run() === "done") return this.#publish(timestamp);
     } catch (error) {
@@ -121,17 +128,17 @@ export class BatchQueue {
     return this.#finish(timestamp);
   }
 
-  async #submitLater(batch: Uint8Array): Promise<Timestamp> {
-    await this.#acquireFor(batch.length);
+  async #submitLater(batch: BatchReader): Promise<Timestamp> {
+    await this.#acquireFor(batch.bytes.length);
     const { application, time } = this.#parts;
     try {
-      await this.makeRoom(batch.length);
+      await this.makeRoom(batch.bytes.length, batch.remaining);
     } catch (error) {
       this.#release();
       throw error;
     }
     const timestamp = time.next();
-    application.begin(new BatchReader(batch), timestamp);
+    application.begin(batch, timestamp);
     return this.#finish(timestamp);
   }
 
@@ -150,11 +157,11 @@ export class BatchQueue {
 
   /** The promise is wrapped, for the next batch may begin before it is settled. */
   async #applyRest(timestamp: Timestamp): Promise<{ readonly isPublished: Promise<Timestamp> }> {
-    const { application, pager, clock, wal } = this.#parts;
+    const { application, clock, wal } = this.#parts;
     for (;;) {
       // Applied and announced to the publisher in one turn: nothing can fail, nor become durable,
       // in between.
-      const applied = await pager.attempt(() => {
+      const applied = await this.#attempt(() => {
         if (application.run() === "slice-over") return undefined;
         return { isPublished: this.#publish(timestamp) };
       });
@@ -162,6 +169,17 @@ export class BatchQueue {
       this.requestSync();
       await yieldTurn(clock);
       await wal.room();
+    }
+  }
+
+  /** A full disk has no long run of pages any more: the second try takes the pieces that are free. */
+  async #attempt<T>(body: () => T): Promise<T> {
+    const { pager } = this.#parts;
+    try {
+      return await pager.attempt(body);
+    } catch (error) {
+      if (!isKvsError(error, "DISK_FULL")) throw error;
+      return pager.attempt(body);
     }
   }
 
@@ -213,6 +231,11 @@ function overloaded(): Error {
   return txnError("TXN_OVERLOADED", message, { retryable: true });
 }
 
-function reserveFor(batchBytes: number): number {
+function logBytesFor(batchBytes: number): number {
   return 2 * batchBytes + LOG_RESERVE_BYTES;
+}
+
+/** Each row may split a leaf, eight of them the page above; long values fill pages of their own. */
+function pagesFor(batchBytes: number, rows: number): number {
+  return Math.ceil((2 * batchBytes) / PAGE_BYTES + rows + rows / 8) + PAGES_RESERVE;
 }

@@ -56,7 +56,7 @@ export class Checkpointer {
     return this.#count;
   }
 
-  /** Bytes of log since the latest checkpoint began. */
+  /** Bytes of log since the latest complete checkpoint began: what recovery would read. */
   get logBytes(): number {
     return this.#parts.wal.endLsn - this.#beginLsn;
   }
@@ -96,6 +96,7 @@ export class Checkpointer {
     };
     await pager.writeHeader(header);
     this.#parts.header = header;
+    this.#beginLsn = beginLsn;
     this.#writer.reset();
     this.#writer.u64(beginLsn);
     wal.append(RECORD_END_CHECKPOINT, this.#writer.view());
@@ -111,7 +112,6 @@ export class Checkpointer {
     const beginLsn = wal.append(RECORD_BEGIN_CHECKPOINT, this.#writer.view());
     const beginStart = wal.lastStart;
     mini.checkpointLsn = beginLsn;
-    this.#beginLsn = beginLsn;
     return {
       beginLsn,
       beginStart,

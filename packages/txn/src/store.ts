@@ -73,6 +73,8 @@ export class Store implements CommitPipe, AsyncDisposable {
   readonly #checkpointIntervalMs: number;
   #timer: Timer | undefined;
   #isCheckpointing = false;
+  /** The next try is the timer's, not each batch's. */
+  #hasCheckpointFailed = false;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -344,7 +346,8 @@ export class Store implements CommitPipe, AsyncDisposable {
   async #submit(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
     const version = await this.#queue.submit(batch);
     this.#janitor.note(batch, version);
-    if (this.#checkpointer.logBytes > this.#checkpointLogBytes) this.#checkpointSoon();
+    const isDue = this.#checkpointer.logBytes > this.#checkpointLogBytes;
+    if (isDue && !this.#hasCheckpointFailed) this.#checkpointSoon();
     return { version };
   }
 
@@ -399,7 +402,11 @@ export class Store implements CommitPipe, AsyncDisposable {
     this.#isCheckpointing = true;
     this.#checkpointer
       .run()
+      .then(() => {
+        this.#hasCheckpointFailed = false;
+      })
       .catch((error: unknown) => {
+        this.#hasCheckpointFailed = true;
         const fields = { error: String(error) };
         this.#environment.trace.event("error", "txn.checkpoint", "a checkpoint failed", fields);
       })

@@ -70,7 +70,7 @@ export class TreeMaker {
   async #make(name: string): Promise<number> {
     const { forest, queue } = this.#parts;
     const published = await queue.exclusive(async () => {
-      await queue.makeRoom(TREE_BYTES_MAX);
+      await queue.makeRoom(TREE_BYTES_MAX, 1);
       const treeId = forest.nextTreeId;
       const isPublished = await this.#makeTree((rootId) => ({ name, treeId, rootId }), treeId);
       return { treeId, isPublished };
