@@ -1,7 +1,7 @@
 import { type ErrorDetails, KvsError } from "@kvs/env";
 
 /**
- * What can be wrong with a query. All but the last two are found before a document is looked at.
+ * What can be wrong with a query. All but the last three are found before a document is looked at.
  * Nothing has an effect, so the outcome is always `none`, and a repetition fails the same way.
  *
  * - `QUERY_UNKNOWN_OPERATOR`: a name that begins with `$` is no operator here; perhaps misspelt.
@@ -17,6 +17,8 @@ import { type ErrorDetails, KvsError } from "@kvs/env";
  * - `QUERY_SORT_PARALLEL_ARRAYS`: two fields of one sort meet different arrays in one document, so
  *   that no pair of values is the document's own.
  * - `QUERY_SORT_TOO_LARGE`: a sort would hold more bytes of documents than it may.
+ * - `QUERY_DAMAGED_ROW`: what is stored makes no sense, though its checksum is right; restore the
+ *   store from a copy.
  */
 export type QueryErrorCode =
   | "QUERY_UNKNOWN_OPERATOR"
@@ -28,7 +30,8 @@ export type QueryErrorCode =
   | "QUERY_TOO_DEEP"
   | "QUERY_TOO_LARGE"
   | "QUERY_SORT_PARALLEL_ARRAYS"
-  | "QUERY_SORT_TOO_LARGE";
+  | "QUERY_SORT_TOO_LARGE"
+  | "QUERY_DAMAGED_ROW";
 
 /** Makes the error; the caller throws it, so that the compiler sees where control ends. */
 export function queryError(

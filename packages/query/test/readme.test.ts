@@ -8,13 +8,15 @@ const here = import.meta.dirname;
 test("the examples of the README run", async () => {
   const readme = await readFile(join(here, "..", "README.md"), "utf8");
   const examples = Array.from(readme.matchAll(/^```ts\n(.*?)^```$/gms), (match) => match[1]!);
-  expect(examples).toHaveLength(2);
+  expect(examples).toHaveLength(3);
   const folder = await mkdtemp(join(here, "readme-"));
   try {
     for (const [position, example] of examples.entries()) {
-      // The package is its own first user: its name stands for its entry.
-      const source = example.replaceAll('"@kvs/query/engine"', '"../../src/index.ts"');
-      const file = join(folder, `example-${position}.mjs`);
+      // The package is its own first user: its names stand for its entries.
+      const source = example
+        .replaceAll('"@kvs/query/engine"', '"../../src/index.ts"')
+        .replaceAll('"@kvs/query"', '"../../wiring/index.ts"');
+      const file = join(folder, `example-${position}.ts`);
       await writeFile(file, source);
       await import(pathToFileURL(file).href);
     }

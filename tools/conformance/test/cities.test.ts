@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connect } from "@kvs/client";
 import { type Database } from "@kvs/protocol";
 import { citiesFile, kvsctl } from "../src/programs.ts";
@@ -17,6 +17,10 @@ interface City {
   readonly admin2: string;
 }
 
+/** On a busy machine. */
+const PATIENCE_MS = 300_000;
+vi.setConfig({ testTimeout: PATIENCE_MS, hookTimeout: PATIENCE_MS });
+
 let folder = "";
 let server: ServerProcess;
 let database: Database;
@@ -26,8 +30,16 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "kvs-cities-"));
   source = JSON.parse(await readFile(citiesFile(), "utf8")) as City[];
   server = await ServerProcess.start(join(folder, "data"));
-  database = await connect(server.url("world"), { timeoutMs: 60_000 });
-  await kvsctl("--url", server.url("world"), "import", "cities", citiesFile());
+  database = await connect(server.url("world"), { timeoutMs: PATIENCE_MS });
+  await kvsctl(
+    "--url",
+    server.url("world"),
+    "--timeout",
+    String(PATIENCE_MS),
+    "import",
+    "cities",
+    citiesFile(),
+  );
 });
 
 afterAll(async () => {
@@ -74,7 +86,15 @@ test("counts are those of the source", async () => {
 
 test("what is exported is what was imported", async () => {
   const file = join(folder, "cities.jsonl");
-  await kvsctl("--url", server.url("world"), "export", "cities", file);
+  await kvsctl(
+    "--url",
+    server.url("world"),
+    "--timeout",
+    String(PATIENCE_MS),
+    "export",
+    "cities",
+    file,
+  );
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   const exported = lines.map((line) => JSON.parse(line) as City & { readonly _id: string });
   expect(new Set(exported.map(({ _id }) => _id)).size).toBe(source.length);
@@ -86,7 +106,7 @@ test("everything is there again after the server was stopped and started", async
   await server.stop();
   expect(await kvsctl("check", "--data-dir", join(folder, "data"))).toBeTypeOf("string");
   server = await ServerProcess.start(join(folder, "data"));
-  database = await connect(server.url("world"), { timeoutMs: 60_000 });
+  database = await connect(server.url("world"), { timeoutMs: PATIENCE_MS });
   const found = await collect(database.collection<City>("cities").find());
   expect(asSet(found)).toEqual(asSet(source));
 });

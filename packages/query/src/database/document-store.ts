@@ -25,7 +25,6 @@ import { type RowStore } from "./row-store.ts";
 import { decodeDocumentRow, keyOfRow, rowKey, rowRange, writeDocumentHead } from "./rows.ts";
 import { type SpaceList } from "./space-list.ts";
 import { isoTime } from "./iso-time.ts";
-import { newUuid } from "./uuid.ts";
 
 const ID_BYTES_MAX = 512;
 
@@ -204,7 +203,7 @@ export class DocumentStore<T extends object> implements Collection<T> {
     requireObject(document);
     const given = idOf(document);
     if (given !== undefined && !isId(given)) throw badId(given);
-    const id = given ?? newUuid(this.#rows.clock, this.#rows.random);
+    const id = given ?? this.#rows.uuids.next();
     const writer = this.#encoder;
     writer.reset();
     writeDocumentHead(writer, 1);

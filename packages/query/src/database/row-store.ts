@@ -13,6 +13,7 @@ import {
 } from "@kvs/txn";
 import { ByteWriter } from "@kvs/codec";
 import { KeyLocks, lockName } from "./key-locks.ts";
+import { UuidSource } from "./uuid.ts";
 
 /** What is read: a store, or something that reads like one. */
 export type RowSource = Pick<Store, "read" | "scan" | "snapshot" | "publishedTs">;
@@ -39,7 +40,7 @@ const CHUNK_BYTES: number = 256 << 10;
  */
 export class RowStore {
   readonly clock: Clock;
-  readonly random: Random;
+  readonly uuids: UuidSource;
   readonly #rows: RowSource;
   readonly #pipe: CommitPipe;
   readonly #locks = new KeyLocks();
@@ -51,7 +52,7 @@ export class RowStore {
 
   constructor(parts: RowStoreParts) {
     this.clock = parts.clock;
-    this.random = parts.random;
+    this.uuids = new UuidSource(parts.clock, parts.random);
     this.#rows = parts.rows;
     this.#pipe = parts.pipe;
   }

@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter, compareBytes } from "@kvs/codec";
 import { KvsError } from "@kvs/env";
 import { KEY_BYTES_MAX } from "@kvs/txn";
+import { type QueryErrorCode } from "../query-error.ts";
 
 /**
  * How databases lie in a store: one tree, whose keys begin with the number of a *space*.
@@ -151,7 +152,7 @@ function guarded<T>(read: () => T): T {
   }
 }
 
-function damagedRow(cause?: unknown): KvsError<"QUERY_DAMAGED_ROW"> {
+function damagedRow(cause?: unknown): KvsError<QueryErrorCode> {
   const message = "a stored row is not what this version writes; restore it from a copy";
   return new KvsError("QUERY_DAMAGED_ROW", message, { outcome: "none", cause });
 }

@@ -29,14 +29,17 @@ export class SpaceList {
     this.#rows = rows;
   }
 
-  /** The space, `undefined` if nothing was ever written into it. At once if it is known. */
+  /**
+   * The space, `undefined` if nothing was ever written into it. At once if it is known. Waits for one
+   * that is being made, so that a write never overtakes the first one.
+   */
   find(
     database: string,
     kind: SpaceKind,
     name: string,
   ): number | undefined | Promise<number | undefined> {
-    const key = listKey(database, kind, name);
-    return this.#known.get(lockKey(database, kind, name)) ?? this.#look(key, database, kind, name);
+    const label = lockKey(database, kind, name);
+    return this.#known.get(label) ?? this.#making.get(label) ?? this.#look(database, kind, name);
   }
 
   /** The space, made if there is none. */
@@ -79,13 +82,8 @@ export class SpaceList {
     }
   }
 
-  async #look(
-    key: Uint8Array,
-    database: string,
-    kind: SpaceKind,
-    name: string,
-  ): Promise<number | undefined> {
-    const entry = await this.#rows.read(key);
+  async #look(database: string, kind: SpaceKind, name: string): Promise<number | undefined> {
+    const entry = await this.#rows.read(listKey(database, kind, name));
     if (entry === undefined) return undefined;
     const space = readSpace(entry.value);
     this.#known.set(lockKey(database, kind, name), space);

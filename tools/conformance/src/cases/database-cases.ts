@@ -113,6 +113,23 @@ export const DATABASE_CASES: readonly ConformanceCase[] = [
     },
   },
   {
+    name: "a write that begins after the very first one does not overtake it",
+    async run(database) {
+      const things = database.collection<object>("things");
+      const answers = await Promise.all([
+        database.kv.put("key", 1),
+        database.kv.delete("key"),
+        things.insert({ _id: "a" }),
+        things.update("a", { n: 2 }),
+        things.insert({ _id: "b" }),
+        things.delete("b"),
+      ]);
+      assert.deepEqual(answers.slice(1), [true, "a", true, "b", true]);
+      assert.equal(await database.kv.get("key"), undefined);
+      assert.deepEqual(await things.find().toArray(), [{ _id: "a", n: 2 }]);
+    },
+  },
+  {
     name: "stats tell the name, the version and what lies there",
     async run(database) {
       const before = await database.stats();
