@@ -1,5 +1,5 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, type FileLock, type Timer } from "@kvs/env";
+import { type Environment, type FileLock, type Timer, isKvsError } from "@kvs/env";
 import { type TreeState } from "@kvs/btree";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
@@ -226,7 +226,8 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   /**
    * Walks over the keys of a range, in order, as of one moment: when the first entry is asked for,
-   * or the snapshot's. Leave the loop, or come to its end, to let the view go.
+   * or the snapshot's. Leave the loop, or come to its end, to let the view go. The bounds must stay
+   * unchanged until then.
    *
    * @throws {KvsError} as `get`.
    */
@@ -238,7 +239,7 @@ export class Store implements CommitPipe, AsyncDisposable {
     try {
       const scan = new Scan(this.#pager, tree, options, snapshot.timestamp);
       for (;;) {
-        const entries = await scan.next();
+        const entries = await scan.next().catch(tellClosed);
         if (entries.length === 0) return;
         yield* entries;
         this.#requireOpen();
@@ -358,7 +359,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   ): Promise<VersionedValue | undefined> {
     const snapshot = this.#hold(options);
     try {
-      return await this.#reader.read(tree, key, snapshot.timestamp);
+      return await this.#reader.read(tree, key, snapshot.timestamp).catch(tellClosed);
     } finally {
       snapshot.close();
     }
@@ -424,6 +425,11 @@ function requireKey(key: Uint8Array): void {
   if (key.length <= KEY_BYTES_MAX) return;
   const message = `a key of ${key.length} bytes; the most is ${KEY_BYTES_MAX}`;
   throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes: key.length } });
+}
+
+/** A read that the end of the store cut short. */
+function tellClosed(error: unknown): never {
+  throw isKvsError(error, "PAGER_CLOSED") ? closedError() : error;
 }
 
 function closedError(): Error {

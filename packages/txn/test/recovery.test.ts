@@ -25,7 +25,7 @@ test("a page file that is shorter than its log says is refused", async () => {
     const cut = storage.worstCase();
     cut.truncateFile("store/pages.kvs", pages * 4096);
 
-    const opened = withStore(cut, contentOf);
+    const opened = withStore(cut, (store) => contentOf(store));
 
     await expect(opened).rejects.toThrow(codeIs("TXN_DAMAGED_STORE"));
   }

@@ -14,13 +14,12 @@ test("after crashes and recoveries no page is leaked, shared or marked wrongly",
     for (let life = 0; life < 6; life++) {
       const pending = new Map<string, string>();
       const killAt = random.below(400);
+      const isPowerCut = random.below(2) === 0;
       let calls = 0;
       try {
         await withStore(
           storage,
           async (store, environment) => {
-            await expectSound(store);
-            await expectContent(store, certain);
             for (const name of TREES) await store.openTree(name);
             if (life === 5) return;
             calls = 0;
@@ -32,8 +31,12 @@ test("after crashes and recoveries no page is leaked, shared or marked wrongly",
               random: createRandom(seed * 100 + life),
               answers: random.below(2) === 0 ? "in-turn" : "at-once",
               disk: {
-                onCall: () =>
-                  ++calls > killAt && life < 5 ? { type: "error", code: "DISK_IO" } : undefined,
+                onCall: ({ operation }) => {
+                  if (++calls <= killAt || life === 5) return undefined;
+                  // Names that were lost in a failed sync come to light at the power cut only.
+                  if (operation === "syncDirectory" && !isPowerCut) return undefined;
+                  return { type: "error", code: "DISK_IO" };
+                },
               },
             },
           },
@@ -41,7 +44,7 @@ test("after crashes and recoveries no page is leaked, shared or marked wrongly",
       } catch (error) {
         if (!isKvsError(error)) throw new Error(`seed ${seed}, life ${life}`, { cause: error });
       }
-      if (random.below(2) === 0) storage.crash();
+      if (isPowerCut) storage.crash();
       // What was under way is there as a whole or not: look, once.
       await withStore(storage, async (store) => {
         await expectSound(store);

@@ -111,6 +111,26 @@ test("batches beyond what may wait are refused, and the others are not", async (
   );
 }, 60_000);
 
+test("a read that closing cuts short is told so", async () => {
+  const storage = newStorage();
+  await withStore(storage, async (store) => {
+    for (let at = 0; at < 40; at++) await store.batch([put(`key ${at}`, "v".repeat(900))]);
+  });
+  await withStore(
+    storage,
+    async (store) => {
+      const reads = Array.from({ length: 40 }, (_, at) => store.get(bytes(`key ${at}`)));
+      const settled = Promise.allSettled([...reads, contentOf(store)]);
+      await store.close();
+
+      for (const answer of await settled) {
+        if (answer.status === "rejected") expect(answer.reason).toEqual(codeIs("TXN_CLOSED"));
+      }
+    },
+    { world: { answers: "in-turn" } },
+  );
+});
+
 test("a new store whose newest header is damaged is recovered, not made anew", async () => {
   for (const copy of [0, 1]) {
     const storage = newStorage();
