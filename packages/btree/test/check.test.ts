@@ -163,7 +163,7 @@ test("REL-P4 two rows that own the same pages are found, and a value that change
 
 test("a check looks for no more than so many findings", async () => {
   const tree = new TestTree(new MemoryPages());
-  for (let at = 0; at < 25_000; at++) {
+  for (let at = 0; at < 22_000; at++) {
     tree.insert(utf8(`k${String(at).padStart(6, "0")}`), 1, utf8("x".repeat(150)));
   }
   for (const id of (await levelsOf(tree))[0]!) {

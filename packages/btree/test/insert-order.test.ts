@@ -3,16 +3,18 @@ import { createRandom, shuffle } from "@kvs/env";
 import { MemoryPages } from "./memory-pages.ts";
 import { TestTree, utf8 } from "./test-tree.ts";
 
-const COUNT = 100_000;
-
 /** Share of the leaves' room that rows take. */
 const FILL = { ascending: 0.7, descending: 0.7, random: 0.62 } as const;
 
-test.each(["ascending", "descending", "random"] as const)(
-  "REL-P5 100,000 keys in %s order are all there, once, and gone when removed",
-  async (order) => {
-    const tree = new TestTree(new MemoryPages());
-    const keys = Array.from({ length: COUNT }, (_, at) =>
+test.each([
+  ["ascending", 30_000],
+  ["descending", 30_000],
+  ["random", 100_000],
+] as const)(
+  "REL-P5 keys in %s order, %i of them, are all there, once, and gone when removed",
+  async (order, count) => {
+    const tree = new TestTree(new MemoryPages({ hasTwins: false }));
+    const keys = Array.from({ length: count }, (_, at) =>
       utf8(`key_${String(at).padStart(10, "0")}`),
     );
     const sequence = keys.slice();
@@ -26,7 +28,7 @@ test.each(["ascending", "descending", "random"] as const)(
       `${order}: ${report.levels} levels, ${report.leaves} leaves, ${(fill * 100).toFixed(1)} % full`,
     );
 
-    expect(report.rows).toBe(COUNT);
+    expect(report.rows).toBe(count);
     expect(fill).toBeGreaterThan(FILL[order]);
     const cursor = tree.cursor(new Uint8Array(0));
     for (const key of keys) {

@@ -58,7 +58,8 @@ test("REL-P4 a list of pieces under several bitmap pages, in four frames", async
 
 test("REL-P4 a long value that replaces another gives its pages back", async () => {
   let next = 0;
-  const tree = new TestTree(new MemoryPages({ regions: 3, pickRegion: () => next++ % 3 }));
+  const options = { regions: 3, runPages: 2, pickRegion: () => next++ % 3 };
+  const tree = new TestTree(new MemoryPages(options));
   for (const length of [5000, 40_000, 20, 1_000_000, 988, 40_000, 3]) {
     tree.insert(KEY, 1, bytesOf(length));
     const { rows } = await tree.check();

@@ -1,0 +1,81 @@
+import { expect, test } from "vitest";
+import { createRandom } from "@kvs/env";
+import { MemoryPages } from "./memory-pages.ts";
+import { TestTree, utf8 } from "./test-tree.ts";
+
+const KEYS = Array.from({ length: 1200 }, (_, at) => wideKey(at));
+
+/** So long that an interior page has room for few. */
+function wideKey(at: number): Uint8Array {
+  const digits = Array.from(String(at).padStart(4, "0"), (digit) => digit.repeat(200));
+  return utf8(digits.join(""));
+}
+
+/** A tree of wide keys, which is high. */
+function highTree(frames?: number): TestTree {
+  const tree = new TestTree(new MemoryPages(frames === undefined ? {} : { frames }));
+  for (const key of KEYS) tree.insert(key, 1, utf8("x".repeat(150)));
+  return tree;
+}
+
+test("REL-P5 a tree of long keys grows by levels and shrinks again to an empty root", async () => {
+  for (const order of ["ascending", "descending", "random"]) {
+    const tree = highTree();
+    expect((await tree.check()).levels).toBeGreaterThan(4);
+    const random = createRandom(9);
+    const keys = KEYS.slice();
+    if (order === "descending") keys.reverse();
+    if (order === "random") keys.sort(() => (random.chance(0.5) ? 1 : -1));
+    let left = keys.length;
+    for (const key of keys) {
+      tree.remove(key, 1);
+      left--;
+      if (left % 100 === 0) expect((await tree.check()).rows).toBe(left);
+    }
+
+    expect((await tree.check()).pages).toEqual([tree.state.rootId]);
+  }
+});
+
+test("REL-P5 the merges of a high tree need four frames", async () => {
+  const tree = highTree(4);
+  for (const key of KEYS) tree.remove(key, 1);
+
+  expect((await tree.check()).pages).toEqual([tree.state.rootId]);
+  expect(tree.pages.pagesChangedMax).toBeLessThanOrEqual(4);
+});
+
+test("REL-P5 an only child is merged when its parent got a sibling's children", async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const random = createRandom(seed);
+    const tree = highTree();
+    const gone = new Set<number>();
+    while (gone.size < KEYS.length - 3) {
+      // whole stretches, so that parents lose all children but one
+      const from = random.below(KEYS.length);
+      for (let at = from; at < Math.min(from + 30, KEYS.length); at++) {
+        if (gone.size >= KEYS.length - 3 || gone.has(at)) continue;
+        tree.remove(KEYS[at]!, 1);
+        gone.add(at);
+      }
+    }
+    const report = await tree.check();
+
+    expect(report.rows).toBe(3);
+    expect(report.pages.length).toBeLessThan(8);
+    for (let at = 0; at < KEYS.length; at++) {
+      expect(tree.findFast(KEYS[at]!, 1)).toBe(gone.has(at) ? undefined : 1);
+    }
+  }
+});
+
+test("a merge that would leave no room is not done", async () => {
+  const tree = new TestTree(new MemoryPages());
+  for (let at = 0; at < 40; at++) tree.insert(utf8(`${10 + at}`), 1, utf8("x".repeat(900)));
+  const before = await tree.check();
+  for (let at = 0; at < 40; at += 4) tree.remove(utf8(`${10 + at}`), 1);
+  const after = await tree.check();
+
+  expect(after.leaves).toBeLessThanOrEqual(before.leaves);
+  expect(after.leafBytes / (after.leaves * 4008)).toBeLessThan(0.95);
+});
