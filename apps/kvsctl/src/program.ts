@@ -108,11 +108,12 @@ function addOfflineCommands(program: Command): void {
   program
     .command("page")
     .description("the page file of a stopped server")
-    .command("dump <number>")
+    .command("dump")
     .description("print one page")
+    .argument("<number>", "0 is the first", count)
     .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((page: string, flags: { dataDir: string }, command: Command) =>
-      pageDump(sessionOf(command), flags.dataDir, count(page)),
+    .action((page: number, flags: { dataDir: string }, command: Command) =>
+      pageDump(sessionOf(command), flags.dataDir, page),
     );
 }
 

@@ -52,7 +52,8 @@ async function intoFile<T>(file: string, fill: (stream: Writable) => Promise<T>)
     await once(stream, "open");
   } catch (error) {
     const { code } = error as { readonly code?: unknown };
-    throw new CommandFailure(`${file} cannot be written: ${String(code)}`, { cause: error });
+    const message = `${file} cannot be written (${String(code)}); look at the folder and its rights`;
+    throw new CommandFailure(message, { cause: error });
   }
   try {
     const result = await fill(stream);

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { explain } from "../explain.ts";
 import { ImportProgress } from "../import/import-progress.ts";
 import { Importer, type Tally } from "../import/importer.ts";
 import { type OpenSource, type SourceFormat, openSource } from "../import/record-source.ts";
@@ -74,9 +75,10 @@ async function run(
   try {
     await importer.run(source.records);
   } catch (error) {
-    progress.stop();
-    process.stderr.write(`kvsctl: ${advice(importer.tally)}\n`);
-    throw error;
+    const { inserted, existing } = importer.tally;
+    if (inserted + existing === 0) throw error;
+    const message = `${explain(error)}\n  ${advice(importer.tally)}`;
+    throw new CommandFailure(message, { cause: error });
   } finally {
     progress.stop();
     process.off("SIGINT", stop);
@@ -88,8 +90,8 @@ async function run(
 /** How far an import came that did not come to its end, and how to go on. */
 function advice({ inserted, existing }: Tally): string {
   return (
-    `${inserted + existing} documents are stored; ` +
-    "the same command goes on from there, and leaves them as they are"
+    `${counted(inserted + existing)} of the file stored; ` +
+    "the same command goes on, and leaves them as they are"
   );
 }
 
@@ -102,16 +104,21 @@ async function report(session: Session, tally: Tally, ending: Ending): Promise<v
   const { output } = session;
   const { seconds, isStopped } = ending;
   const documentsPerSecond = Math.round((tally.inserted + tally.existing) / seconds);
-  if (output.isJson) await output.value({ ...tally, seconds, documentsPerSecond });
-  else {
-    const existing = tally.existing === 0 ? "" : `, ${tally.existing} were there already`;
+  if (output.isJson) {
+    await output.value({ ...tally, seconds: Number(seconds.toFixed(3)), documentsPerSecond });
+  } else {
+    const existing = tally.existing === 0 ? "" : `, ${tally.existing} there already`;
     const bad = tally.bad === 0 ? "" : `, ${tally.bad} bad`;
     const rate = `${seconds.toFixed(1)} s, ${documentsPerSecond} documents/s`;
-    await output.say(`imported ${tally.inserted} documents${existing}${bad} (${rate})`);
+    await output.say(`imported ${counted(tally.inserted)}${existing}${bad} (${rate})`);
   }
   if (isStopped) process.stderr.write(`kvsctl: stopped; ${advice(tally)}\n`);
   if (isStopped) process.exitCode = EXIT_INTERRUPTED;
   else if (tally.bad > 0) process.exitCode = 1;
+}
+
+function counted(documents: number): string {
+  return documents === 1 ? "1 document" : `${documents} documents`;
 }
 
 function sizeOf(file: string): number | undefined {

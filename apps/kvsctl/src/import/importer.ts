@@ -9,6 +9,9 @@ const BATCH_DOCUMENTS = 256;
 const BATCH_CHARACTERS: number = 1 << 20;
 const BATCHES_MAX = 8;
 
+/** Digits of a record's number in the id that it gets. */
+const ID_DIGITS = 9;
+
 /** What an import came to. */
 export interface Tally {
   inserted: number;
@@ -88,7 +91,7 @@ export class Importer {
       this.#noteBad(record, record.problem ?? "there is no document");
       return;
     }
-    const _id = idOf(record.document, `${this.#options.name}:${record.number}`);
+    const _id = idOf(record.document, makeId(this.#options.name, record.number));
     if (_id === undefined) {
       this.#noteBad(record, "its _id is neither a text nor a number");
       return;
@@ -155,6 +158,11 @@ export class Importer {
     if (this.#options.stopsOnError) throw new CommandFailure(text);
     this.#options.onProblem(text);
   }
+}
+
+/** In the order of the records, so that a collection has the order of its file. */
+function makeId(name: string, number: number): string {
+  return `${name}:${String(number).padStart(ID_DIGITS, "0")}`;
 }
 
 /** The `_id` that a record has or gets; `undefined` if it has one that cannot be. */

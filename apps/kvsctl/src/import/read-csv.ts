@@ -1,87 +1,101 @@
-import { Readable, pipeline } from "node:stream";
-import { type CsvError, type InfoRecord, parse } from "csv-parse";
 import { CommandFailure } from "../session.ts";
 import { type SourceRecord } from "./source-record.ts";
+import { splitCsv } from "./split-csv.ts";
 
-/** An unclosed quote swallows what follows, up to so many characters. */
-const RECORD_CHARACTERS_MAX: number = 32 << 20;
-
-type Row = Readonly<Record<string, string>>;
+/** In the order of preference where a header has as many of each. */
+const DELIMITERS = [",", ";", "\t"];
 
 /**
- * Reads CSV with a line of names above its records. Numbers become numbers where they come out as
- * they went in, an `_id` stays text, and empty fields are left out.
+ * Reads CSV with a line of names above its records; the names tell whether fields end with a comma,
+ * a semicolon or a tab. Numbers become numbers where they come out as they went in, an `_id` stays
+ * text, and empty fields are left out.
  *
- * @throws {CommandFailure} if two columns have the same name.
+ * @throws {CommandFailure} if the names cannot be read, or two columns have the same.
  */
 export async function* readCsv(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<SourceRecord> {
+  let names: readonly string[] | undefined;
+  let delimiter = DELIMITERS.join("");
   let number = 0;
-  const skipped: SourceRecord[] = [];
-  const parser = parse({
-    columns: checkNames,
-    bom: true,
-    skip_empty_lines: true,
-    relax_column_count: true,
-    max_record_size: RECORD_CHARACTERS_MAX,
-    skip_records_with_error: true,
-    on_skip: (error) => {
-      skipped.push(unreadable(++number, error));
-    },
-    on_record: (row: Row, context) => toRecord(++number, row, context),
-  });
-  pipeline(Readable.from(chunks), parser, () => undefined); // an error comes out of the parser, too
-  for await (const record of parser as AsyncIterable<SourceRecord>) {
-    while ((skipped[0]?.number ?? Infinity) < record.number) yield skipped.shift()!;
-    yield record;
+  const pieces = splitCsv(chunks, (byte) => delimiter.includes(String.fromCharCode(byte)));
+  for await (const { text, line, problem } of pieces) {
+    if (names === undefined) {
+      delimiter = delimiterOf(text);
+      names = readNames(text, delimiter, problem);
+      continue;
+    }
+    const parsed =
+      problem === undefined ? readRecord(text, delimiter, names) : { document: undefined, problem };
+    yield { number: ++number, line, size: text.length, ...parsed };
   }
-  yield* skipped;
 }
 
-/** The first line. A column without a name is called by its place. */
-function checkNames(line: readonly string[]): string[] {
-  const names = line.map((name, at) => (name.trim() === "" ? `column_${at + 1}` : name.trim()));
+function delimiterOf(text: string): string {
+  const count = (delimiter: string): number => text.split(delimiter).length;
+  return DELIMITERS.reduce((best, each) => (count(each) > count(best) ? each : best));
+}
+
+/** A column without a name is called by its place. */
+function readNames(text: string, delimiter: string, problem: string | undefined): string[] {
+  if (problem !== undefined)
+    throw new CommandFailure(`the first line names the columns: ${problem}`);
+  const { fields, problem: reason } = readFields(text, delimiter);
+  if (fields === undefined) throw new CommandFailure(`the first line names the columns: ${reason}`);
+  const names = fields.map((name, at) => name.trim() || `column_${at + 1}`);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice === undefined) return names;
   throw new CommandFailure(`two columns are called "${twice}"; rename one of them`);
 }
 
-function toRecord(
-  number: number,
-  row: Row,
-  { lines, error }: Pick<InfoRecord, "lines"> & { readonly error: Error | undefined },
-): SourceRecord {
-  const fields = Object.entries(row);
-  const breaks = fields.reduce((sum, [, text]) => sum + text.split("\n").length - 1, 0);
-  const size = fields.reduce((sum, [, text]) => sum + text.length, 0);
-  const record = { number, line: lines - breaks, size };
-  const problem = error === undefined ? undefined : withoutLine(error.message);
-  if (problem !== undefined) return { ...record, document: undefined, problem };
-  if (fields.some(([, text]) => text.includes("\uFFFD"))) {
-    return { ...record, document: undefined, problem: "it is not text in UTF-8" };
+function readRecord(
+  text: string,
+  delimiter: string,
+  names: readonly string[],
+): Pick<SourceRecord, "document" | "problem"> {
+  const { fields, problem } = readFields(text, delimiter);
+  if (fields === undefined) return { document: undefined, problem };
+  if (fields.length !== names.length) {
+    const counted = fields.length === 1 ? "1 field" : `${fields.length} fields`;
+    return { document: undefined, problem: `it has ${counted}, the first line ${names.length}` };
   }
-  return { ...record, document: toDocument(fields), problem: undefined };
-}
-
-function unreadable(number: number, error: CsvError | undefined): SourceRecord {
-  const line = (error as { readonly lines?: number } | undefined)?.lines ?? 0;
-  const problem = withoutLine(error?.message ?? "it cannot be read");
-  return { number, line, document: undefined, problem, size: 0 };
-}
-
-function toDocument(fields: readonly (readonly [string, string])[]): object {
   const members: [string, unknown][] = [];
-  for (const [name, text] of fields) {
-    if (text !== "") members.push([name, name === "_id" ? text : typed(text)]);
+  for (const [at, field] of fields.entries()) {
+    const name = names[at]!;
+    if (field !== "") members.push([name, name === "_id" ? field : typed(field)]);
   }
-  return Object.fromEntries(members);
+  return { document: Object.fromEntries(members), problem: undefined };
 }
 
-/** A number only if it is written as a number would be: no leading zeros, no more digits. */
+interface Fields {
+  readonly fields: readonly string[] | undefined;
+  readonly problem: string | undefined;
+}
+
+/** The fields of one record (RFC 4180). A quote inside a field that does not begin with one is text. */
+function readFields(text: string, delimiter: string): Fields {
+  const fields: string[] = [];
+  for (let at = 0; at <= text.length; at++) {
+    const isQuoted = text[at] === '"';
+    const end = isQuoted ? endOfQuoted(text, at) : text.indexOf(delimiter, at);
+    if (isQuoted && end === -1) return { fields: undefined, problem: "a quote is not closed" };
+    if (isQuoted && end < text.length && text[end] !== delimiter) {
+      const problem = `field ${fields.length + 1} goes on behind its closing quote`;
+      return { fields: undefined, problem };
+    }
+    const to = end === -1 ? text.length : end;
+    fields.push(isQuoted ? text.slice(at + 1, to - 1).replaceAll('""', '"') : text.slice(at, to));
+    at = to;
+  }
+  return { fields, problem: undefined };
+}
+
+/** Just behind the closing quote of the field that begins at `from`; -1 if there is none. */
+function endOfQuoted(text: string, from: number): number {
+  let quote = text.indexOf('"', from + 1);
+  while (quote !== -1 && text[quote + 1] === '"') quote = text.indexOf('"', quote + 2);
+  return quote === -1 ? -1 : quote + 1;
+}
+
+/** A number only if it is written as one would be: no leading zeros, no more digits than hold. */
 function typed(text: string): unknown {
   return /^-?\d[\d.]*$/.test(text) && String(Number(text)) === text ? Number(text) : text;
-}
-
-/** csv-parse tells the line by itself; ours stands before the message. */
-function withoutLine(message: string): string {
-  return message.replace(/ (?:on|at) line \d+/, "");
 }

@@ -5,7 +5,8 @@ import { fromJson, isObject } from "../json-values.ts";
 import { CommandFailure, callersPath } from "../session.ts";
 import { readCsv } from "./read-csv.ts";
 import { type SourceRecord } from "./source-record.ts";
-import { type JsonPiece, splitJson, splitLines } from "./split-json.ts";
+import { splitJson, splitLines } from "./split-json.ts";
+import { type TextPiece } from "./text-piece.ts";
 
 export type SourceFormat = "json" | "jsonl" | "csv";
 export const SOURCE_FORMATS: readonly SourceFormat[] = ["json", "jsonl", "csv"];
@@ -84,7 +85,7 @@ async function* readBytes(
   }
 }
 
-async function* readPieces(pieces: AsyncIterable<JsonPiece>): AsyncGenerator<SourceRecord> {
+async function* readPieces(pieces: AsyncIterable<TextPiece>): AsyncGenerator<SourceRecord> {
   let number = 0;
   for await (const { text, line, problem } of pieces) {
     number++;

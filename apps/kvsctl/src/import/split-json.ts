@@ -1,15 +1,4 @@
-import { Buffer } from "node:buffer";
-
-/** The text of one JSON value, or why there is none. */
-export interface JsonPiece {
-  readonly text: string;
-  /** Line on which it begins, from 1. */
-  readonly line: number;
-  readonly problem: string | undefined;
-}
-
-/** A value longer than this is no document: the limit of one is 16 MiB. */
-const VALUE_BYTES_MAX: number = 32 << 20;
+import { PieceBytes, type TextPiece, withoutMark } from "./text-piece.ts";
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
@@ -27,7 +16,7 @@ const CLOSE_OBJECT = 0x7d;
  * It works on bytes: whatever has a meaning for it is one byte in UTF-8, and a value that is no
  * UTF-8 spoils no other.
  */
-export async function* splitJson(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<JsonPiece> {
+export async function* splitJson(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TextPiece> {
   const splitter = new Splitter();
   for await (const chunk of withoutMark(chunks)) yield* splitter.push(chunk);
   yield* splitter.push(Uint8Array.of(NEWLINE)); // ends a number or a word
@@ -35,8 +24,8 @@ export async function* splitJson(chunks: AsyncIterable<Uint8Array>): AsyncGenera
 }
 
 /** Cuts a stream into lines; empty ones are left out. Memory: one line and a chunk. */
-export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<JsonPiece> {
-  const value = new ValueBytes();
+export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<TextPiece> {
+  const value = new PieceBytes();
   let line = 0;
   for await (const chunk of withoutMark(chunks)) {
     let from = 0;
@@ -56,7 +45,7 @@ export async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGener
 type Part = "between" | "inside" | "last" | "behind";
 
 class Splitter {
-  readonly #value = new ValueBytes();
+  readonly #value = new PieceBytes();
   #line = 1;
   /** `before` until the first byte that is no space. */
   #list: "before" | "open" | "none" = "before";
@@ -67,7 +56,7 @@ class Splitter {
   #isInString = false;
   #isEscaped = false;
 
-  *push(chunk: Uint8Array): Generator<JsonPiece> {
+  *push(chunk: Uint8Array): Generator<TextPiece> {
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at]!;
@@ -83,7 +72,7 @@ class Splitter {
     this.#value.push(chunk.subarray(from));
   }
 
-  *end(): Generator<JsonPiece> {
+  *end(): Generator<TextPiece> {
     if (this.#isInside) yield { ...this.#finish(), problem: "it ends in the middle of a value" };
     if (this.#list !== "open") return;
     const problem = "the list is not closed; is the file cut off?";
@@ -142,7 +131,7 @@ class Splitter {
     return "inside";
   }
 
-  #finish(): JsonPiece {
+  #finish(): TextPiece {
     this.#isInside = false;
     this.#depth = 0;
     this.#isInString = false;
@@ -150,51 +139,6 @@ class Splitter {
     return this.#value.take(this.#startLine);
   }
 }
-
-/** Gathers the bytes of a value from chunks. */
-class ValueBytes {
-  #parts: Uint8Array[] = [];
-  #length = 0;
-
-  push(bytes: Uint8Array): void {
-    this.#length += bytes.length;
-    if (this.#length > VALUE_BYTES_MAX) this.#parts = [];
-    else if (bytes.length > 0) this.#parts.push(bytes);
-  }
-
-  take(line: number): JsonPiece {
-    const parts = this.#parts;
-    const isTooLong = this.#length > VALUE_BYTES_MAX;
-    this.#parts = [];
-    this.#length = 0;
-    if (isTooLong) return { text: "", line, problem: "it is longer than any document" };
-    try {
-      const text = new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(parts));
-      return { text, line, problem: undefined };
-    } catch {
-      return { text: "", line, problem: "it is not text in UTF-8" };
-    }
-  }
-}
-
-/** Leaves out the byte-order mark that some programs put before UTF-8. */
-async function* withoutMark(
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let head: Uint8Array | undefined = new Uint8Array();
-  for await (const chunk of chunks) {
-    if (head === undefined) yield chunk;
-    else {
-      head = Buffer.concat([head, chunk]);
-      if (head.length < MARK.length) continue;
-      yield MARK.every((byte, at) => head![at] === byte) ? head.subarray(MARK.length) : head;
-      head = undefined;
-    }
-  }
-  if (head !== undefined) yield head;
-}
-
-const MARK = [0xef, 0xbb, 0xbf];
 
 function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
