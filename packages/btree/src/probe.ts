@@ -34,10 +34,16 @@ export class Probe {
    * @param version An integer in [0, 2^53), or `BEHIND_ALL_VERSIONS`.
    */
   set(bytes: Uint8Array, length: number, version: number): this {
+    return this.setRange(bytes, 0, length, version);
+  }
+
+  /** As `set`, with a key that is the bytes [from, to). */
+  setRange(bytes: Uint8Array, from: number, to: number, version: number): this {
+    const length = to - from;
     assert(length <= TREE_KEY_BYTES_MAX, "a key of a tree has at most 1,100 bytes");
     const own = this.bytes;
-    if (length > COPY_LOOP_BYTES) own.set(bytes.subarray(0, length));
-    else for (let at = 0; at < length; at++) own[at] = bytes[at]!;
+    if (length > COPY_LOOP_BYTES) own.set(bytes.subarray(from, to));
+    else for (let at = 0; at < length; at++) own[at] = bytes[from + at]!;
     for (let at = length; at < length + HEAD_BYTES; at++) own[at] = 0;
     this.length = length;
     this.versionHigh = Math.floor(version / TWO_32);

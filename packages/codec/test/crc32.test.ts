@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { crc32 } from "../src/crc32.ts";
+import { crc32, crc32Range } from "../src/crc32.ts";
 
 test("the checksum of the standard's check text is CBF43926", () => {
   const check = Uint8Array.from("123456789", (digit) => digit.charCodeAt(0));
@@ -26,4 +26,16 @@ test("one flipped bit changes the checksum", () => {
     expect(crc32(bytes)).not.toBe(before);
     bytes[bit >> 3]! ^= 1 << (bit & 7);
   }
+});
+
+test("the checksum of a range is that of its bytes, however it is computed", () => {
+  const bytes = fc.uint8Array({ maxLength: 600 });
+  fc.assert(
+    fc.property(bytes, fc.nat(600), fc.nat(600), fc.nat(0xffff_ffff), (all, one, other, seed) => {
+      const [from, to] = [one, other]
+        .map((at) => Math.min(at, all.length))
+        .toSorted((a, b) => a - b);
+      expect(crc32Range(all, from!, to!, seed)).toBe(crc32(all.subarray(from, to), seed));
+    }),
+  );
 });

@@ -17,6 +17,7 @@ test("the package exports these names", () => {
       "compareStrings",
       "compareValues",
       "crc32",
+      "crc32Range",
       "decodeDocument",
       "decodeKey",
       "decodeUtf8",

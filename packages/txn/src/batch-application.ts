@@ -1,4 +1,5 @@
 import { ByteWriter } from "@kvs/codec";
+import { assert } from "@kvs/env";
 import {
   INFO_OVERFLOW,
   INFO_TOMBSTONE,
@@ -10,7 +11,7 @@ import {
   writeOverflow,
 } from "@kvs/btree";
 import { type Wal } from "@kvs/wal";
-import { type BatchReader, MUTATION_DELETE } from "./batch-format.ts";
+import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
 import { NO_START, RECORD_COMMIT } from "./engine-record.ts";
 import { type Forest, type TreeHandle } from "./forest.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
@@ -56,7 +57,8 @@ export class BatchApplication {
     from: 0,
     to: 0,
   };
-  #batch: BatchReader | undefined = undefined;
+  readonly #batch = new BatchReader();
+  #isUnderWay = false;
   #timestamp: Timestamp = 0;
   #tree: TreeHandle | undefined = undefined;
   #phase: "next" | "value" | "row" = "next";
@@ -68,14 +70,15 @@ export class BatchApplication {
   }
 
   /** Begins a batch. Its timestamp is newer than every one before. */
-  begin(batch: BatchReader, timestamp: Timestamp): void {
+  begin(batch: Uint8Array, timestamp: Timestamp): void {
     const { mini } = this.#parts;
-    this.#batch = batch;
+    this.#batch.reset(batch);
+    this.#isUnderWay = true;
     this.#timestamp = timestamp;
     this.#phase = "next";
     this.#hasCommitted = false;
     mini.beginBatch(timestamp);
-    if (this.#parts.commitsFirst && batch.remaining > 1) this.#appendCommit();
+    if (this.#parts.commitsFirst && this.#batch.remaining > 1) this.#appendCommit();
   }
 
   /** Whether the batch under way has left records in the log. */
@@ -95,7 +98,8 @@ export class BatchApplication {
    * @throws {PageMiss} between two mini-transactions; call again.
    */
   run(): ApplicationState {
-    const batch = this.#batch!;
+    assert(this.#isUnderWay, "a batch was begun");
+    const batch = this.#batch;
     const { mini, guard } = this.#parts;
     return guard.run(() => {
       guard.requireSound();
@@ -125,14 +129,13 @@ export class BatchApplication {
     owner.key = batch.bytes;
     owner.keyFrom = batch.keyFrom;
     owner.keyTo = batch.keyTo;
-    const key = batch.bytes.subarray(batch.keyFrom, batch.keyTo);
-    this.#probe.set(key, key.length, this.#timestamp);
+    this.#probe.setRange(batch.bytes, batch.keyFrom, batch.keyTo, this.#timestamp);
     const value = this.#value;
     value.flags = batch.type === MUTATION_DELETE ? INFO_TOMBSTONE : 0;
     value.bytes = batch.bytes;
     value.from = batch.valueFrom;
     value.to = batch.valueTo;
-    const isLong = isTooLong(key.length, value.to - value.from);
+    const isLong = isTooLong(batch.keyTo - batch.keyFrom, value.to - value.from);
     if (isLong) this.#overflow.begin(batch.bytes.subarray(value.from, value.to));
     else this.#tree.writer.begin(this.#probe);
     this.#phase = isLong ? "value" : "row";
@@ -176,7 +179,7 @@ export class BatchApplication {
   }
 
   #end(): void {
-    this.#batch = undefined;
+    this.#isUnderWay = false;
     this.#tree = undefined;
     this.#parts.mini.endBatch();
   }

@@ -1,4 +1,4 @@
-import { ByteReader, type ByteWriter } from "@kvs/codec";
+import { ByteReader, type ByteWriter, compareBytes } from "@kvs/codec";
 import { txnError } from "./txn-error.ts";
 
 /**
@@ -41,7 +41,7 @@ export const MAIN_TREE = 2;
  * @throws {KvsError} `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`.
  */
 export function encodeBatch(writer: ByteWriter, mutations: readonly Mutation[]): void {
-  const chosen = mutations.length < 2 ? mutations : lastOfEachKey(mutations);
+  const chosen = isAscending(mutations) ? mutations : lastOfEachKey(mutations);
   writer.reset();
   writer.varint(chosen.length);
   for (const mutation of chosen) {
@@ -56,8 +56,8 @@ export function encodeBatch(writer: ByteWriter, mutations: readonly Mutation[]):
 
 /** Reads a batch, mutation by mutation, without copying. */
 export class BatchReader {
-  readonly #reader: ByteReader;
-  readonly bytes: Uint8Array;
+  readonly #reader = new ByteReader(NO_BYTES);
+  bytes: Uint8Array = NO_BYTES;
   /** Mutations not read yet. */
   remaining = 0;
   type = 0;
@@ -69,10 +69,12 @@ export class BatchReader {
   valueFrom = 0;
   valueTo = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** Starts over, with another batch: one reader serves for many. */
+  reset(bytes: Uint8Array): this {
     this.bytes = bytes;
-    this.#reader = new ByteReader(bytes);
+    this.#reader.reset(bytes);
     this.remaining = this.#reader.varint();
+    return this;
   }
 
   /** Where the next mutation begins. */
@@ -131,7 +133,7 @@ function noteOnce(seen: Set<string>, reader: BatchReader): void {
 
 function openBatch(bytes: Uint8Array): BatchReader {
   try {
-    return new BatchReader(bytes);
+    return new BatchReader().reset(bytes);
   } catch (error) {
     throw damagedBatch("no count", error);
   }
@@ -160,6 +162,17 @@ function checkSizes(keyBytes: number, valueBytes: number): void {
   }
 }
 
+/** Whether the keys of one tree come in order, as a load's do, so that none comes twice. */
+function isAscending(mutations: readonly Mutation[]): boolean {
+  for (let at = 1; at < mutations.length; at++) {
+    const before = mutations[at - 1]!;
+    const mutation = mutations[at]!;
+    if ((before.tree ?? MAIN_TREE) !== (mutation.tree ?? MAIN_TREE)) return false;
+    if (compareBytes(before.key, mutation.key) >= 0) return false;
+  }
+  return true;
+}
+
 /** The mutations without those that a later one of the same key makes void. */
 function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
   const seen = new Set<string>();
@@ -185,3 +198,5 @@ function batchTooLarge(): Error {
   const message = `a batch of more than ${BATCH_BYTES_MAX} bytes; split it`;
   return txnError("TXN_BATCH_TOO_LARGE", message);
 }
+
+const NO_BYTES = new Uint8Array(0);

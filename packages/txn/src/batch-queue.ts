@@ -38,6 +38,7 @@ export interface BatchQueueParts {
 export class BatchQueue {
   readonly #parts: BatchQueueParts;
   readonly #waiting: (() => void)[] = [];
+  readonly #counter = new BatchReader();
   #isBusy = false;
   #isSyncDue = false;
   #waitingBytes = 0;
@@ -57,9 +58,9 @@ export class BatchQueue {
    *   none); errors of reading pages (outcome none).
    */
   submit(batch: Uint8Array): Promise<Timestamp> {
-    const reader = new BatchReader(batch);
-    if (this.#isBusy || this.#mustWait(reader)) return this.#submitLater(reader);
-    return this.#submitNow(reader);
+    const rows = this.#counter.reset(batch).remaining;
+    if (this.#isBusy || this.#mustWait(batch.length, rows)) return this.#submitLater(batch, rows);
+    return this.#submitNow(batch);
   }
 
   /** Runs `body` while no batch is being applied. */
@@ -105,17 +106,17 @@ export class BatchQueue {
   }
 
   /** Whether a batch of this size cannot be applied at once. */
-  #mustWait({ bytes, remaining }: BatchReader): boolean {
+  #mustWait(batchBytes: number, rows: number): boolean {
     const { wal, guard, pager } = this.#parts;
     if (guard.isPoisoned) return true;
     if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
-    if (pager.space.freePages < pagesFor(bytes.length, remaining)) return true;
-    const space = wal.ensureSpace(logBytesFor(bytes.length));
+    if (pager.space.freePages < pagesFor(batchBytes, rows)) return true;
+    const space = wal.ensureSpace(logBytesFor(batchBytes));
     space?.catch(() => undefined); // whoever waits asks again, and is told
     return space !== undefined;
   }
 
-  #submitNow(batch: BatchReader): Promise<Timestamp> {
+  #submitNow(batch: Uint8Array): Promise<Timestamp> {
     const { application, time } = this.#parts;
     const timestamp = time.next();
     application.begin(batch, timestamp);
@@ -128,11 +129,11 @@ export class BatchQueue {
     return this.#finish(timestamp);
   }
 
-  async #submitLater(batch: BatchReader): Promise<Timestamp> {
-    await this.#acquireFor(batch.bytes.length);
+  async #submitLater(batch: Uint8Array, rows: number): Promise<Timestamp> {
+    await this.#acquireFor(batch.length);
     const { application, time } = this.#parts;
     try {
-      await this.makeRoom(batch.bytes.length, batch.remaining);
+      await this.makeRoom(batch.length, rows);
     } catch (error) {
       this.#release();
       throw error;
@@ -183,12 +184,11 @@ export class BatchQueue {
     }
   }
 
-  async #publish(timestamp: Timestamp): Promise<Timestamp> {
+  #publish(timestamp: Timestamp): Promise<Timestamp> {
     const { publisher, wal } = this.#parts;
     const isPublished = publisher.add(timestamp, wal.endLsn);
     this.requestSync();
-    await isPublished;
-    return timestamp;
+    return isPublished;
   }
 
   /** A batch that was begun in the log and cannot be completed leaves the store in doubt. */

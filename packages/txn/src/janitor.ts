@@ -43,6 +43,7 @@ export interface JanitorParts {
 export class Janitor {
   readonly #parts: JanitorParts;
   readonly #probe = new Probe();
+  readonly #reader = new BatchReader();
   #places: Place[] = [];
   #timer: Timer | undefined;
   #isStopped = false;
@@ -54,7 +55,7 @@ export class Janitor {
 
   /** Notes what a published batch may have left behind. */
   note(batch: Uint8Array, timestamp: Timestamp): void {
-    const reader = new BatchReader(batch);
+    const reader = this.#reader.reset(batch);
     while (reader.next()) {
       const isLong = reader.valueTo - reader.valueFrom >= LONG_VALUE_BYTES;
       if (reader.type !== MUTATION_DELETE && !isLong) continue;

@@ -59,18 +59,20 @@ export interface MiniOwner {
 }
 
 /** What belongs to no batch. */
-export function noOwner(): MiniOwner {
+function noOwner(): MiniOwner {
   return {
     timestamp: 0,
     previousStart: NO_START,
     isWhole: false,
     isCompensation: false,
     tree: 0,
-    key: new Uint8Array(0),
+    key: NO_KEY,
     keyFrom: 0,
     keyTo: 0,
   };
 }
+
+const NO_KEY = new Uint8Array(0);
 
 export interface MiniTransactionParts {
   readonly pager: Pager;
@@ -137,7 +139,15 @@ export class MiniTransaction implements PageWriter {
 
   /** From here on changes belong to no batch. */
   endBatch(): void {
-    Object.assign(this.owner, noOwner());
+    const { owner } = this;
+    owner.timestamp = 0;
+    owner.previousStart = NO_START;
+    owner.isWhole = false;
+    owner.isCompensation = false;
+    owner.tree = 0;
+    owner.key = NO_KEY;
+    owner.keyFrom = 0;
+    owner.keyTo = 0;
     this.#firstStart = NO_START;
     this.#lastStart = NO_START;
   }

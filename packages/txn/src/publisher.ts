@@ -1,5 +1,11 @@
 import { type Timestamp } from "./timestamp.ts";
 
+/** Who waits for a batch. */
+interface Settler {
+  readonly resolve: (timestamp: Timestamp) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * Makes committed batches visible, in order, when their commit records are durable.
  *
@@ -10,7 +16,7 @@ export class Publisher {
   #publishedTs: Timestamp;
   readonly #timestamps: Timestamp[] = [];
   readonly #lsns: number[] = [];
-  readonly #settlers: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  readonly #settlers: Settler[] = [];
   #head = 0;
 
   constructor(publishedTs: Timestamp) {
@@ -26,8 +32,8 @@ export class Publisher {
     return this.#lsns.length - this.#head;
   }
 
-  /** Resolves when the batch whose last record ends at `lsn` is published. */
-  add(timestamp: Timestamp, lsn: number): Promise<void> {
+  /** Resolves, with the timestamp, when the batch whose last record ends at `lsn` is published. */
+  add(timestamp: Timestamp, lsn: number): Promise<Timestamp> {
     return new Promise((resolve, reject) => {
       this.#timestamps.push(timestamp);
       this.#lsns.push(lsn);
@@ -41,7 +47,7 @@ export class Publisher {
     while (head < this.#lsns.length && this.#lsns[head]! <= lsn) head++;
     if (head === this.#head) return;
     this.#publishedTs = this.#timestamps[head - 1]!; // all become visible before any is answered
-    for (let at = this.#head; at < head; at++) this.#settlers[at]!.resolve();
+    for (let at = this.#head; at < head; at++) this.#settlers[at]!.resolve(this.#timestamps[at]!);
     this.#head = head;
     this.#forgetPublished();
   }

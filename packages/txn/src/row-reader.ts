@@ -13,6 +13,7 @@ import {
   readOverflow,
 } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
+import { BytePool } from "./byte-pool.ts";
 import { type Timestamp } from "./timestamp.ts";
 
 /** A value and the timestamp of the batch that wrote it. */
@@ -33,6 +34,7 @@ export class RowReader {
   readonly #pager: Pager;
   readonly #finder: RowFinder;
   readonly #probe = new Probe();
+  readonly #copies = new BytePool();
 
   constructor(pager: Pager) {
     this.#pager = pager;
@@ -47,7 +49,8 @@ export class RowReader {
   readResident(tree: TreeState, key: Uint8Array, timestamp: Timestamp): VersionedValue | undefined {
     this.#probe.set(key, key.length, timestamp);
     if (!this.#finder.find(tree, this.#probe)) return undefined;
-    return this.#found()?.read();
+    const found = this.#found();
+    return found instanceof LongValue ? found.read() : found;
   }
 
   /** The same, loading what is missing while others run. */
@@ -59,50 +62,53 @@ export class RowReader {
     const step = this.#steps(tree, key, timestamp);
     const found = await this.#pager.attempt(step);
     if (found === undefined) return undefined;
-    return this.#pager.attempt(() => found.read());
+    return found instanceof LongValue ? this.#pager.attempt(() => found.read()) : found;
   }
 
   /** The same, blocking the event loop. */
   readSync(tree: TreeState, key: Uint8Array, timestamp: Timestamp): VersionedValue | undefined {
     const found = this.#pager.attemptSync(this.#steps(tree, key, timestamp));
     if (found === undefined) return undefined;
-    return this.#pager.attemptSync(() => found.read());
+    return found instanceof LongValue ? this.#pager.attemptSync(() => found.read()) : found;
   }
 
-  #steps(tree: TreeState, key: Uint8Array, timestamp: Timestamp): () => FoundValue | undefined {
+  #steps(tree: TreeState, key: Uint8Array, timestamp: Timestamp): () => Found {
     const descent = new Descent(tree, this.#pager);
     descent.probe.set(key, key.length, timestamp);
     return () => (this.#finder.findBy(descent) ? this.#found() : undefined);
   }
 
   /** What the finder stands on: a value at hand, or one to be read from its pages. */
-  #found(): FoundValue | undefined {
+  #found(): Found {
     const { view, slot } = this.#finder;
     const flags = entryInfo(view, slot);
     if ((flags & INFO_TOMBSTONE) !== 0) return undefined;
     const version = leafVersion(view, slot);
     const from = cellValueAt(view, slot);
     const to = from + cellValueLength(view, slot);
-    if ((flags & INFO_OVERFLOW) === 0) return new FoundValue(version, view.u8.slice(from, to));
+    if ((flags & INFO_OVERFLOW) === 0) {
+      return { value: this.#copies.copy(view.u8, from, to), version };
+    }
     const overflow = readOverflow(view.u8, from, to);
-    return new FoundValue(version, new OverflowReader(this.#pager, overflow));
+    return new LongValue(version, new OverflowReader(this.#pager, overflow));
   }
 }
 
-/** A value whose bytes are at hand, or still in their pages. */
-class FoundValue {
-  readonly #version: Timestamp;
-  readonly #source: Uint8Array | OverflowReader;
+/** A row that was looked for: its value, or where that is, or `undefined`: there is none. */
+type Found = VersionedValue | LongValue | undefined;
 
-  constructor(version: Timestamp, source: Uint8Array | OverflowReader) {
+/** A value whose bytes are still in pages of their own. */
+class LongValue {
+  readonly #version: Timestamp;
+  readonly #source: OverflowReader;
+
+  constructor(version: Timestamp, source: OverflowReader) {
     this.#version = version;
     this.#source = source;
   }
 
   /** @throws {PageMiss}: call again. */
   read(): VersionedValue {
-    const source = this.#source;
-    const value = source instanceof OverflowReader ? source.read() : source;
-    return { value, version: this.#version };
+    return { value: this.#source.read(), version: this.#version };
   }
 }

@@ -10,6 +10,7 @@ import {
   readOverflow,
 } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
+import { BytePool } from "./byte-pool.ts";
 import { type Timestamp } from "./timestamp.ts";
 
 /** Which keys to scan, and how. Bounds are keys; an absent one is open. */
@@ -54,6 +55,7 @@ export class Scan {
   readonly #cursor: Cursor;
   readonly #range: ScanRange;
   readonly #timestamp: Timestamp;
+  readonly #copies = new BytePool();
   #left: number;
   #isDone = false;
   #found: FoundEntry[] = [];
@@ -146,7 +148,9 @@ export class Scan {
   #entryHere(key: Uint8Array): FoundEntry {
     const cursor = this.#cursor;
     const bytes = cursor.valueView();
-    const value = cursor.isLong ? readOverflow(bytes, 0, bytes.length) : bytes.slice();
+    const value = cursor.isLong
+      ? readOverflow(bytes, 0, bytes.length)
+      : this.#copies.copy(bytes, 0, bytes.length);
     return { key, version: cursor.version, value };
   }
 

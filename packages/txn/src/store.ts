@@ -4,6 +4,7 @@ import { type TreeState } from "@kvs/btree";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { BatchApplication } from "./batch-application.ts";
+import { BytePool } from "./byte-pool.ts";
 import {
   KEY_BYTES_MAX,
   MAIN_TREE,
@@ -69,6 +70,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   readonly #treeMaker: TreeMaker;
   readonly #reader: RowReader;
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
+  readonly #copies = new BytePool();
   readonly #checkpointLogBytes: number;
   readonly #checkpointIntervalMs: number;
   #timer: Timer | undefined;
@@ -210,7 +212,10 @@ export class Store implements CommitPipe, AsyncDisposable {
     for (const { tree = MAIN_TREE } of mutations) this.#forest.treeOfUsers(tree);
     encodeBatch(this.#encoder, mutations);
     if (mutations.length === 0) return { version: this.#publisher.publishedTs };
-    return this.#submit(this.#encoder.toBytes());
+    const batch = this.#copies.copy(this.#encoder.buffer, 0, this.#encoder.position);
+    const version = await this.#queue.submit(batch);
+    this.#afterBatch(batch, version);
+    return { version };
   }
 
   /**
@@ -221,7 +226,9 @@ export class Store implements CommitPipe, AsyncDisposable {
   async propose(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
     this.#requireOpen();
     checkBatch(batch, (tree) => this.#forest.has(tree) && tree !== CATALOG_TREE);
-    return this.#submit(batch);
+    const version = await this.#queue.submit(batch);
+    this.#afterBatch(batch, version);
+    return { version };
   }
 
   /**
@@ -344,12 +351,10 @@ export class Store implements CommitPipe, AsyncDisposable {
     }
   }
 
-  async #submit(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
-    const version = await this.#queue.submit(batch);
+  #afterBatch(batch: Uint8Array, version: Timestamp): void {
     this.#janitor.note(batch, version);
     const isDue = this.#checkpointer.logBytes > this.#checkpointLogBytes;
     if (isDue && !this.#hasCheckpointFailed) this.#checkpointSoon();
-    return { version };
   }
 
   async #readLater(

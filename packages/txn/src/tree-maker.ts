@@ -12,7 +12,7 @@ import { type MutationGuard } from "./mutation-guard.ts";
 import { mainTreeEntry, makeRoot } from "./open-store.ts";
 import { type Publisher } from "./publisher.ts";
 import { repeatUntilDone } from "./recovery.ts";
-import { type HybridClock } from "./timestamp.ts";
+import { type HybridClock, type Timestamp } from "./timestamp.ts";
 
 /** The longest name of a tree, in UTF-8. */
 const NAME_BYTES_MAX = 256;
@@ -82,7 +82,7 @@ export class TreeMaker {
   async #makeTree(
     entryOf: (rootId: PageId) => TreeEntry,
     treeId: number,
-  ): Promise<{ readonly done: Promise<void> }> {
+  ): Promise<{ readonly done: Promise<Timestamp> }> {
     const { forest, pager, mini, guard, wal, queue, time, publisher } = this.#parts;
     const timestamp = time.next();
     mini.beginBatch(timestamp);

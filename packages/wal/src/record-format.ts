@@ -23,7 +23,7 @@
  * Format: docs/formats/wal.md.
  */
 import { assert } from "@kvs/env";
-import { crc32 } from "@kvs/codec";
+import { crc32, crc32Range } from "@kvs/codec";
 
 import { getUint64, putUint64 } from "./uint64.ts";
 
@@ -65,7 +65,7 @@ export function sealFragment(
   view.setUint32(offset + 24, header.syncedDistance, true);
   view.setUint32(offset + 28, 0, true);
   const end = offset + FRAGMENT_HEADER_BYTES + header.length;
-  view.setUint32(offset, crc32(target.subarray(offset + 4, end), header.seed), true);
+  view.setUint32(offset, crc32Range(target, offset + 4, end, header.seed), true);
 }
 
 /** Why bytes are no header of a fragment. */
