@@ -12,6 +12,10 @@ import { txnError } from "./txn-error.ts";
 const LOG_RESERVE_BYTES: number = 64 << 10;
 /** Pages kept free beyond a batch's own, for splits up to the root. */
 const PAGES_RESERVE = 8;
+/** What a leaf holds of a row beyond its key and value. */
+const ROW_OVERHEAD_BYTES = 24;
+/** Splits of full leaves provided for: 16 MiB. A batch that splits more may meet a full disk half way. */
+const SPLIT_PAGES_MAX = 4096;
 /** Batches that wait for their turn hold so many bytes at most: two of the longest. */
 const WAITING_BYTES_MAX: number = 2 * BATCH_BYTES_MAX;
 /** What a waiting batch holds besides its bytes. */
@@ -235,7 +239,11 @@ function logBytesFor(batchBytes: number): number {
   return 2 * batchBytes + LOG_RESERVE_BYTES;
 }
 
-/** Each row may split a leaf, eight of them the page above; long values fill pages of their own. */
+/**
+ * What a batch fills, in pages that may be half empty after splits; and each row may split a full
+ * leaf first, eight of them the page above.
+ */
 function pagesFor(batchBytes: number, rows: number): number {
-  return Math.ceil((2 * batchBytes) / PAGE_BYTES + rows + rows / 8) + PAGES_RESERVE;
+  const filled = (2 * (batchBytes + rows * ROW_OVERHEAD_BYTES)) / PAGE_BYTES;
+  return Math.ceil(filled + Math.min((rows * 9) / 8, SPLIT_PAGES_MAX)) + PAGES_RESERVE;
 }

@@ -1,4 +1,4 @@
-import { type Clock, type Timer } from "@kvs/env";
+import { type Environment, type Timer } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
 import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
@@ -25,7 +25,7 @@ interface Place {
 }
 
 export interface JanitorParts {
-  readonly clock: Clock;
+  readonly environment: Environment;
   readonly forest: Forest;
   readonly pager: Pager;
   readonly mini: MiniTransaction;
@@ -75,12 +75,17 @@ export class Janitor {
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#isStopped || this.#places.length === 0) return;
-    this.#timer = this.#parts.clock.schedule(DELAY_MS, () => {
+    const { clock, trace } = this.#parts.environment;
+    this.#timer = clock.schedule(DELAY_MS, () => {
       this.#timer = undefined;
       if (this.#parts.guard.isPoisoned) return;
       this.#running = this.#parts.queue
         .exclusive(() => this.#work())
-        .catch(() => undefined) // the place is forgotten: who reads there is told what is wrong
+        .catch((error: unknown) => {
+          // The place is forgotten: who reads there is told what is wrong.
+          const fields = { error: String(error) };
+          trace.event("warn", "txn.janitor", "space could not be given back", fields);
+        })
         .finally(() => this.#schedule());
     });
   }

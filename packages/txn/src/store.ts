@@ -112,7 +112,7 @@ export class Store implements CommitPipe, AsyncDisposable {
       header,
     });
     const queue = this.#queue;
-    this.#janitor = new Janitor({ clock, forest, pager, mini, guard, queue, horizon });
+    this.#janitor = new Janitor({ environment, forest, pager, mini, guard, queue, horizon });
     this.#treeMaker = new TreeMaker({ forest, pager, mini, guard, wal, queue, time, publisher });
     this.#reader = new RowReader(pager);
     this.#checkpointLogBytes = options.checkpointLogBytes;
