@@ -5,15 +5,15 @@ import { type Ending, ServerProcess } from "@kvs/server-app/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { runKvsctl } from "./real-kvsctl.ts";
 
+// Every command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
 const RECORDS = 5000;
-/** Every command is a process, and the machine may be busy. */
-const BUSY_MACHINE_MS = 300_000;
 
 let folder: string;
 let server: ServerProcess;
 
 beforeAll(async () => {
-  vi.setConfig({ testTimeout: BUSY_MACHINE_MS });
   folder = mkdtempSync(join(tmpdir(), "kvsctl-"));
   server = await ServerProcess.start({ dataDir: join(folder, "data") });
 });

@@ -10,8 +10,9 @@ import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ServerProcess } from "../src/testing/server-process.ts";
 
-/** Every server is a process, and the machine may be busy. */
-const BUSY_MACHINE_MS = 300_000;
+// Every command is a process, and the machine may be busy.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+
 const PAGE_BYTES = 4096;
 const FORMAT_OFFSET = 72;
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
@@ -20,7 +21,6 @@ let folder: string;
 let running: ServerProcess[];
 
 beforeEach(async () => {
-  vi.setConfig({ testTimeout: BUSY_MACHINE_MS });
   folder = await mkdtemp(join(tmpdir(), "kvs-server-"));
   running = [];
 });

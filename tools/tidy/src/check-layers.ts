@@ -96,7 +96,7 @@ function judgeOwnPackage(specifier: string, place: Place): string | undefined {
   if (allowance.packages !== undefined && !allowance.packages.includes(name)) {
     return `${project.name} may not import "${specifier}" here: its layer allows ${list(allowance.packages)}`;
   }
-  const target = projects.find((each) => each.kind === "package" && each.name === name);
+  const target = projects.find((each) => each.manifest.name === `@kvs/${name}`);
   if (target === undefined) return `imports "${specifier}", which is no package of ours`;
   const entry = rest.length === 0 ? "." : `./${rest.join("/")}`;
   if (target.manifest.exports?.[entry] === undefined) {

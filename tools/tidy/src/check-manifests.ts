@@ -45,7 +45,7 @@ function checkProject(tree: SourceTree, project: Project): Finding[] {
     expect.report("description", "needs a description that is a sentence");
   }
   if (manifest.scripts?.["types"] === undefined) expect.report("scripts", "needs a types script");
-  if (kind !== "package" && manifest.private !== true) {
+  if (kind === "tool" && manifest.private !== true) {
     expect.report("name", "is not published: it must be private");
   }
   return expect.findings;

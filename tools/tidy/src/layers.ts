@@ -80,7 +80,7 @@ export const TEST_EXTERNALS_OF: Readonly<Record<string, readonly string[]>> = {
 /** Libraries of apps and tools, by folder. They may import every package. */
 export const OUTER_EXTERNALS: Readonly<Record<string, readonly string[]>> = {
   "apps/server": ["commander", "node:*", "pino", "prom-client", "yaml", "zod"],
-  "apps/kvsctl": ["commander", "node:*"],
+  "apps/kvsctl": ["cli-progress", "cli-table3", "commander", "node:*"],
   "tools/bench": [
     "classic-level",
     "commander",

@@ -7,6 +7,9 @@ const BAR = " {bar} {percentage} % | {documents} documents | {rate}/s | {eta_for
 const COUNTER = " {documents} documents | {rate}/s";
 /** Fits a terminal of 80 columns. */
 const BAR_CHARACTERS = 24;
+const CLEAR_LINE = "\r\u001B[K";
+/** The bar clears the line where it was saved when it ends: text above it has to be behind that. */
+const SAVE_CURSOR = "\u001B7";
 const SHOW_CURSOR = "\u001B[?25h";
 
 export interface ProgressOptions {
@@ -52,7 +55,8 @@ export class ImportProgress {
 
   /** A line on standard error, above the bar. */
   say(text: string): void {
-    process.stderr.write(this.#bar === undefined ? `${text}\n` : `\r\u001B[K${text}\n`);
+    const isAlone = this.#bar === undefined;
+    process.stderr.write(isAlone ? `${text}\n` : `${CLEAR_LINE}${text}\n${SAVE_CURSOR}`);
   }
 
   /** Clears the bar. */

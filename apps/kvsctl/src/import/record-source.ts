@@ -48,7 +48,7 @@ export function openSource(
 }
 
 /** The records of a stream of bytes. */
-export function readRecords(
+function readRecords(
   format: SourceFormat,
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncIterable<SourceRecord> {
