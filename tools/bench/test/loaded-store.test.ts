@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type EmbeddedStore, type Pair } from "../src/stores/embedded-store.ts";
-import { LOAD_BATCH, batchesOf, load, openLoaded } from "../src/stores/loaded-store.ts";
+import { LOAD_BATCH, batchesOf, load, openLoaded, settle } from "../src/stores/loaded-store.ts";
 import { keyTextOf, randomValues } from "../src/stores/sample-pairs.ts";
 
 let folder: string;
@@ -64,4 +64,13 @@ test("a store is loaded by whoever opens it first", async () => {
   await openLoaded(async () => second, folder, shape);
 
   expect([first.written.length, second.written.length]).toEqual([100, 0]);
+});
+
+test("settling rewrites every 16th pair", async () => {
+  const store = recorder();
+
+  await settle(store, 50_000, randomValues(10));
+
+  const keys = store.written.map(({ key }) => new TextDecoder().decode(key));
+  expect(keys).toEqual(Array.from({ length: 3125 }, (_, at) => keyTextOf(16 * at)));
 });

@@ -30,10 +30,15 @@ export function randomValues(valueBytes: number): Uint8Array[] {
   );
 }
 
-/** The pairs of the numbers from `from` on, in order. */
-export function pairsFrom(from: number, count: number, values: readonly Uint8Array[]): Pair[] {
+/** The pairs of `count` numbers from `from` on, `step` apart, in order. */
+export function pairsFrom(
+  from: number,
+  count: number,
+  values: readonly Uint8Array[],
+  step = 1,
+): Pair[] {
   return Array.from({ length: count }, (_, at) => ({
-    key: keyOf(from + at),
+    key: keyOf(from + at * step),
     value: values[(from + at) % values.length]!,
   }));
 }

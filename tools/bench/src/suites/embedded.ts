@@ -7,7 +7,7 @@ import { openClassicLevel } from "../stores/classic-level-store.ts";
 import { type EmbeddedStore, type OpenStore, type Pair } from "../stores/embedded-store.ts";
 import { openKvs } from "../stores/kvs-store.ts";
 import { openLmdb } from "../stores/lmdb-store.ts";
-import { LOAD_BATCH, batchesOf, load, openLoaded } from "../stores/loaded-store.ts";
+import { LOAD_BATCH, batchesOf, load, openLoaded, settle } from "../stores/loaded-store.ts";
 import { randomKeys, randomValues } from "../stores/sample-pairs.ts";
 import { openSqlite } from "../stores/sqlite-store.ts";
 import { type Contender, type Measure, type RunContext, type Suite } from "../suite.ts";
@@ -64,7 +64,8 @@ function get(id: string, peers: readonly string[]): Measure {
 /** Durable writes of one random key each. */
 function put(name: string, callers: number, peers: readonly string[]): Measure {
   const operations = { 1: 1000, 64: 20_000, 512: 40_000 }[callers]!;
-  return onStores({ id: `${name}.${callers}`, unit: "1/s", peers }, (subject, context) => {
+  const shape = { id: `${name}.${callers}`, unit: "1/s", peers, settles: true };
+  return onStores(shape, (subject, context) => {
     const share = subject.store.syncsEachWrite && callers > 1 ? SERIAL_SHARE : 1;
     const count = context.operations(operations * share);
     return runCallers(callers, count, () => subject.putNext());
@@ -164,12 +165,21 @@ class Subject {
   }
 }
 
+interface StoreMeasure {
+  readonly id: string;
+  readonly unit: string;
+  readonly peers: readonly string[];
+  readonly valueBytes?: number;
+  /** Whether every page is written to before the first sample. */
+  readonly settles?: boolean;
+}
+
 /** A measure whose contenders each have a store of the same pairs. */
 function onStores(
-  shape: { id: string; unit: string; peers: readonly string[]; valueBytes?: number },
+  shape: StoreMeasure,
   sample: (subject: Subject, context: RunContext) => Promise<Sample>,
 ): Measure {
-  const { id, unit, peers, valueBytes = VALUE_BYTES } = shape;
+  const { id, unit, peers, valueBytes = VALUE_BYTES, settles = false } = shape;
   const contender = (name: string, open: OpenStore): Contender => {
     let subject: Subject;
     return {
@@ -183,6 +193,7 @@ function onStores(
           count,
           values,
         });
+        if (settles) await settle(store, count, values);
         const keys = randomKeys(1, isQuick ? RANDOM_KEYS / 16 : RANDOM_KEYS, count);
         subject = new Subject(store, keys, values);
         return { type: "ready", dispose: async () => void (await store.close()) };
