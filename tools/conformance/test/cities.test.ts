@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connect } from "@kvs/client";
 import { type Database } from "@kvs/protocol";
-import { citiesFile, kvsctl } from "../src/programs.ts";
+import { CITIES_FILE, kvsctl } from "../src/programs.ts";
 import { ServerProcess } from "../src/server-process.ts";
 import { collect } from "../src/walks.ts";
 
@@ -28,7 +28,7 @@ let source: readonly City[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "kvs-cities-"));
-  source = JSON.parse(await readFile(citiesFile(), "utf8")) as City[];
+  source = JSON.parse(await readFile(CITIES_FILE, "utf8")) as City[];
   server = await ServerProcess.start(join(folder, "data"));
   database = await connect(server.url("world"), { timeoutMs: PATIENCE_MS });
   await kvsctl(
@@ -38,7 +38,7 @@ beforeAll(async () => {
     String(PATIENCE_MS),
     "import",
     "cities",
-    citiesFile(),
+    CITIES_FILE,
   );
 });
 
