@@ -2,6 +2,7 @@ import { createRandom } from "@kvs/env";
 import { expect, test } from "vitest";
 
 import { packPayloads } from "../src/core/entry.ts";
+import { findViolation } from "../src/core/invariants.ts";
 import { type EntryReader } from "../src/core/log-store.ts";
 import { type Message } from "../src/core/message.ts";
 import { RaftCore } from "../src/core/raft-core.ts";
@@ -238,77 +239,6 @@ test("the trace tells of messages, with what the specification compares", () => 
   expect(events.at(-1)!.msg).toMatchObject({ reject: true, index: 4, rejectHint: 0 });
 });
 
-test("REL-R12: a lease ends with the time in which no follower would vote", () => {
-  const stage = new Stage("nodes=3 lease=10");
-  stage.do("tick n2 n3 count=10");
-  stage.elect(1);
-  for (let at = 0; at < 3; at++) stage.node(1).act((core) => core.tick(1000));
-  stage.do("settle");
-  const core = stage.core(1);
-  // Nine whole ticks of 10 ms, less one in a hundred.
-  const endMs = 1000 + 9 * 10 * 0.99;
-
-  expect(core.leaseRead(1000)).toEqual({ term: 1, index: 1 });
-  expect(core.leaseRead(endMs - 0.01)).toBeDefined();
-  expect(core.leaseRead(endMs)).toBeUndefined();
-  expect(core.leaseRead(999)).toBeUndefined(); // a clock that went back tells nothing
-  const read = core.leaseRead(1001)!;
-  expect(core.confirmsLeaseRead(read, 1002)).toBe(true);
-  expect(core.confirmsLeaseRead(read, endMs)).toBe(false);
-});
-
-test("REL-R12: after an attempt to pass leadership on, a term has no lease any more", () => {
-  const stage = new Stage("nodes=3 lease=10");
-  stage.do("tick n2 n3 count=10");
-  stage.elect(1);
-  stage.do("run count=3");
-  expect(stage.core(1).leaseRead(0)).toBeDefined();
-  stage.do("transfer n1 to=n2", "drop", "run count=25");
-
-  expect(stage.core(1).role).toBe("leader");
-  expect(stage.core(1).leaseRead(0)).toBeUndefined();
-});
-
-test("REL-R12: a restarted node gives no vote while an earlier life may have promised a lease", () => {
-  const stage = new Stage("nodes=3 lease=10 preVote=off");
-  stage.do("campaign n1", "settle");
-  expect(stage.core(1).role).toBe("candidate");
-  stage.do("tick n2 n3 count=10", "campaign n1", "settle");
-  expect(stage.core(1).role).toBe("leader");
-});
-
-test("REL-R12: the promise of a lease outlives a change of the term", () => {
-  const stage = new Stage("nodes=3 lease=10");
-  stage.do("tick n2 n3 count=10");
-  stage.elect(1);
-  stage.do("run count=3");
-  // A late answer to a question of long ago raises the term of n3, and n2 asks for its vote.
-  const { lastIndex } = stage.core(2);
-  const envelope = { group: 1, from: 2, to: 3, term: 7, lastIndex, lastTerm: 1 } as const;
-  stage.hand({ ...envelope, type: "vote-response", isPreVote: true, granted: false });
-  expect(stage.core(3).term).toBe(7);
-  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
-
-  expect(stage.core(3).state.votedFor).toBe(0);
-  stage.do("tick n3 count=9", "drop");
-  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
-  expect(stage.core(3).state.votedFor).toBe(0);
-  stage.do("tick n3 count=1", "drop");
-  stage.hand({ ...envelope, type: "vote-request", isPreVote: false, isTransfer: false });
-  expect(stage.core(3).state.votedFor).toBe(2);
-});
-
-test("REL-R13: after a stall a node waits anew before it campaigns", () => {
-  const stage = ledByOne();
-  const { core } = stage.node(2);
-  const { electionTimeout } = core.state;
-  for (let at = 1; at < electionTimeout; at++) core.tick();
-  core.stalled();
-  core.tick();
-
-  expect(core.role).toBe("follower");
-});
-
 test("a learner that has caught up becomes a voter when the policy says so", () => {
   const stage = new Stage("nodes=4 learners=(n4)");
   stage.elect(1);
@@ -387,4 +317,39 @@ test("with witnesses, nobody drops what a voter with data lacks", () => {
 
   stage.do("compact n1 to=3");
   expect(stage.core(1).state.log.baseIndex).toBeLessThanOrEqual(1);
+});
+
+test("entries fetched from a witness bring their term with them", () => {
+  const stage = new Stage("nodes=3 witnesses=(n3)");
+  stage.do("node n2 term=1 log=(1)", "node n3 term=1 log=(1,1)", "campaign n2", "deliver to=n3");
+  stage.do("deliver from=n3 to=n2");
+  const [question] = stage.messages("fetch-request", { from: 2, to: 3 });
+  // Before the question arrives, the witness hears of a leader in a later term.
+  const entries = [
+    { kind: "empty", term: 6, firstIndex: 3, ...packPayloads([new Uint8Array(0)]) },
+  ] as const;
+  const envelope = { type: "append-request", group: 1, from: 1, to: 3, term: 6 } as const;
+  stage.hand({ ...envelope, prevIndex: 2, prevTerm: 1, entries, commitIndex: 0, stableIndex: 0 });
+  stage.do("drop");
+  stage.hand(question!);
+  stage.do("settle except=(n1)");
+
+  expect(stage.core(2).lastIndex).toBe(3);
+  expect(stage.core(2).term).toBe(6);
+  expect(findViolation(stage.core(2).state)).toBeUndefined();
+});
+
+test("a quiet follower wakes when somebody campaigns: its leader may be gone", () => {
+  const stage = new Stage("nodes=3 preVote=off quietAfterTicks=6");
+  stage.elect(1);
+  stage.do("run count=12");
+  expect(stage.core(2).isQuiet).toBe(true);
+  stage.do("crash n1", "restart n1", "campaign n1", "settle");
+
+  // It is not protected from its own leader, which does not lead any more.
+  expect(stage.core(1).role).toBe("leader");
+  stage.do("run count=12", "crash n1", "lost n3 peer=n1", "campaign n3", "settle");
+  expect(stage.core(2).isQuiet).toBe(false);
+  stage.do("run count=60");
+  expect([stage.core(2).role, stage.core(3).role]).toContain("leader");
 });

@@ -43,6 +43,8 @@ export class RandomCluster {
   #proposed = 0;
   reads = 0;
   restarts = 0;
+  /** Whether the healed group took more than two election timeouts to elect. */
+  isElectedLate = false;
   damages = 0;
   /** How often a node cut off entries that another leader had sent. */
   truncations = 0;
@@ -230,6 +232,9 @@ export class RandomCluster {
     // Old messages are delivered or lost by now, and timers may just have begun.
     this.#rounds(1);
     this.#rounds(2 * electionTicksMax, () => this.#isLed());
+    this.isElectedLate = !this.#isLed();
+    // Votes may split, and split again, but not for ever.
+    this.#rounds(6 * electionTicksMax, () => this.#isLed());
     if (!this.#isLed()) throw violation("a healed group elects", describeReplicas(this.#replicas));
     this.#rounds(8 * electionTicksMax, () => this.#isSettled());
     const floor = this.#checker.maxCommitted;

@@ -100,7 +100,7 @@ function prepareNode(script: Script, directive: Directive): void {
     commitIndex: directive.integer("commit", 0),
   };
   store.write({ hardState, newBase: undefined, cutFrom: 0, entries });
-  const prepared = script.addReplica(replica.id, store);
+  const prepared = script.addReplica(replica.id, store, replica.core.isWitness);
   script.print(describeState(prepared.core.state));
 }
 

@@ -7,8 +7,10 @@ import { assert } from "@kvs/env";
 import { onConfigurationAppended } from "./configuration-change.ts";
 import { type EntryBatch, lastIndexOf, sliceBatch } from "./entry.ts";
 import { mayFollowWitness, sendFetch } from "./fetch-request.ts";
+import { NOBODY } from "./ids.ts";
 import { type FetchResponse } from "./message.ts";
 import { type RaftState } from "./raft-state.ts";
+import { becomeFollower } from "./roles.ts";
 import { truncateLog } from "./truncate.ts";
 
 export function stepFetchResponse(state: RaftState, response: FetchResponse): void {
@@ -58,6 +60,8 @@ function followWitness(state: RaftState, response: FetchResponse): void {
     state.drop("unexpected"); // the log changed since it asked
     return;
   }
+  // The entries may be of a term that this node has not heard of (§5.1).
+  if (response.term > state.term) becomeFollower(state, response.term, NOBODY);
   const before = log.lastIndex;
   for (const batch of response.entries) extend(state, batch);
   const last = lastIndexOf(response.entries.at(-1)!);

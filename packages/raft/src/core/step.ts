@@ -66,6 +66,7 @@ function raiseTerm(state: RaftState, message: Message): boolean {
   if (message.type === "vote-request") {
     if (message.isPreVote) return true; // it asks about a term that may never come
     if (isLeaderProtected(state, message)) {
+      if (state.isQuiet) wake(state); // perhaps the leader is gone, and nobody has told
       state.drop("leader-alive");
       return false;
     }

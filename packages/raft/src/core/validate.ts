@@ -84,11 +84,13 @@ function findAppendProblem(message: AppendRequest): DropReason | undefined {
 }
 
 function findFetchProblem(message: FetchResponse): DropReason | undefined {
-  const { prevIndex, prevTerm, entries, lastIndex, lastTerm, hintIndex } = message;
-  const isSound = Array.isArray(entries) && prevTerm <= lastTerm;
+  const { prevIndex, prevTerm, entries, lastIndex, lastTerm, hintIndex, term } = message;
+  const isSound = Array.isArray(entries) && lastTerm <= term;
   const problem = findPositionProblem(isSound, prevIndex, prevTerm, lastIndex, lastTerm, hintIndex);
   const start = { index: prevIndex, term: prevTerm, maxTerm: lastTerm };
-  return problem ?? findEntriesProblem(entries, start);
+  // Without entries, the previous position is but an echo of the question.
+  if (problem !== undefined || entries.length === 0) return problem;
+  return findEntriesProblem(entries, start);
 }
 
 /** Entries follow `start` without a gap, their terms ascend, and none is above the limit. */

@@ -14,6 +14,8 @@ import { castVote, restartElectionTimer } from "./roles.ts";
 /** Whether the request is void because this node hears a leader. Asked before terms are compared. */
 export function isLeaderProtected(state: RaftState, request: VoteRequest): boolean {
   if (!state.settings.checkQuorum || state.sabotage["raft.no-stickiness"]) return false;
+  // Who campaigns does not lead any more. A lease, though, was promised for a time.
+  if (request.from === state.leader && state.settings.lease === undefined) return false;
   return state.hearsLeader && !request.isTransfer;
 }
 
