@@ -43,11 +43,14 @@ export class MemoryDisk implements Disk {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const bytes = this.#files.get(clean(from));
+    const [source, target] = [clean(from), clean(to)];
+    this.#requireDirectory(target, to);
+    if (this.#directories.has(source)) return this.#renameDirectory(source, target, to);
+    const bytes = this.#files.get(source);
     if (bytes === undefined) throw diskError("DISK_NOT_FOUND", from, "does not exist");
-    this.#requireDirectory(clean(to), to);
-    this.#files.delete(clean(from));
-    this.#files.set(clean(to), bytes);
+    if (this.#directories.has(target)) throw diskError("DISK_DENIED", to, "is a directory");
+    this.#files.delete(source);
+    this.#files.set(target, bytes);
   }
 
   async unlink(path: string): Promise<void> {
@@ -109,6 +112,26 @@ export class MemoryDisk implements Disk {
     let used = 0;
     for (const bytes of this.#files.values()) used += bytes.keptBytes;
     return { freeBytes: TOTAL_BYTES - used, totalBytes: TOTAL_BYTES };
+  }
+
+  /** Moves a directory with all below it; an empty one of the new name is replaced. */
+  async #renameDirectory(source: string, target: string, to: string): Promise<void> {
+    if (source === target) return;
+    if (this.#files.has(target)) throw diskError("DISK_DENIED", to, "is no directory");
+    if (target.startsWith(`${source}/`)) throw diskError("DISK_DENIED", to, "lies within it");
+    const isTaken = this.#directories.has(target) && (await this.list(target)).length > 0;
+    if (isTaken) throw diskError("DISK_NOT_EMPTY", to, "is not empty");
+    const isBelow = (path: string): boolean => path === source || path.startsWith(`${source}/`);
+    for (const [path, bytes] of this.#files) {
+      if (!isBelow(path)) continue;
+      this.#files.delete(path);
+      this.#files.set(target + path.slice(source.length), bytes);
+    }
+    for (const path of this.#directories) {
+      if (!isBelow(path)) continue;
+      this.#directories.delete(path);
+      this.#directories.add(target + path.slice(source.length));
+    }
   }
 
   #requireDirectory(name: string, path: string): void {
@@ -207,14 +230,12 @@ class MemoryFile implements File {
   }
 
   async writeAt(source: Uint8Array, position: number): Promise<number> {
-    this.#requireWritable();
-    assert(Number.isSafeInteger(position) && position >= 0, "a position is an integer >= 0");
-    this.#bytes.write(source, position);
+    this.#write(source, position);
     return source.length;
   }
 
   async writeDurableAt(source: Uint8Array, position: number): Promise<void> {
-    await this.writeAt(source, position);
+    this.#write(source, position);
   }
 
   async datasync(): Promise<void> {
@@ -228,12 +249,19 @@ class MemoryFile implements File {
 
   async allocate(from: number, to: number): Promise<void> {
     this.#requireWritable();
+    if (to <= from) return;
     this.#bytes.clear(from, to);
     this.#bytes.sizeBytes = Math.max(this.#bytes.sizeBytes, to);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+  }
+
+  #write(source: Uint8Array, position: number): void {
+    this.#requireWritable();
+    assert(Number.isSafeInteger(position) && position >= 0, "a position is an integer >= 0");
+    this.#bytes.write(source, position);
   }
 
   #requireOpen(): void {

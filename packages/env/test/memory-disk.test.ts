@@ -121,6 +121,36 @@ test("directories are made with those above, listed sorted, and removed when emp
   expect(await disk.list("a/b")).toEqual([]);
 });
 
+test("a directory moves with all below it, but not over a full one nor into itself", async () => {
+  const disk = new MemoryDisk();
+  await disk.makeDirectory("a/b");
+  await disk.makeDirectory("ab");
+  await disk.open("a/b/file", { create: true });
+  await disk.open("ab/other", { create: true });
+  await expect(disk.rename("a", "ab")).rejects.toMatchObject(code("DISK_NOT_EMPTY"));
+  await expect(disk.rename("a", "a/b/c")).rejects.toMatchObject(code("DISK_DENIED"));
+  await expect(disk.rename("a", "ab/other")).rejects.toMatchObject(code("DISK_DENIED"));
+  await expect(disk.rename("ab/other", "a")).rejects.toMatchObject(code("DISK_DENIED"));
+  await disk.rename("a", "a");
+  await disk.makeDirectory("empty");
+  await disk.rename("a", "empty");
+  expect(await disk.list("")).toEqual(["ab", "empty"]);
+  expect(await disk.list("empty/b")).toEqual(["file"]);
+  expect(await disk.list("ab")).toEqual(["other"]);
+});
+
+test("nothing happens to an empty range, and a call before the close ends before it", async () => {
+  const disk = new MemoryDisk();
+  const file = await disk.open("file", { create: true });
+  await file.allocate(100, 100);
+  expect(await file.size()).toBe(0);
+  const order: string[] = [];
+  const writing = file.writeDurableAt(Uint8Array.of(1), 0).then(() => order.push("written"));
+  const closing = file.close().then(() => order.push("closed"));
+  await Promise.all([writing, closing]);
+  expect(order).toEqual(["written", "closed"]);
+});
+
 test("a lock is held by one, until it is released", async () => {
   const disk = new MemoryDisk();
   const lock = await disk.lock("lock");

@@ -4,7 +4,9 @@ import { codeIs, newStorage, withDatabase } from "./fixture.ts";
 test("what is no plain object is refused, whatever its type says", async () => {
   await withDatabase(newStorage(), async (database) => {
     const things = database.collection<object>("things");
-    class Own {}
+    class Own {
+      readonly member = 1;
+    }
     const wrong = [
       null,
       undefined,
