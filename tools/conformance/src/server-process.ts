@@ -22,8 +22,14 @@ export class ServerProcess {
       [SERVER_MAIN, "--port", "0", "--data-dir", folder, "--log-format", "json", ...more],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
+    // A test that fails leaves no server behind.
+    const reap = (): void => void child.kill("SIGKILL");
+    process.on("exit", reap);
     const exited = new Promise<void>((resolve) => {
-      child.on("exit", () => resolve());
+      child.on("exit", () => {
+        process.off("exit", reap);
+        resolve();
+      });
     });
     let complaints = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
