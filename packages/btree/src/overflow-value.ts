@@ -46,7 +46,7 @@ export interface OverflowValue {
 /** Bytes of a value in one overflow page. */
 export const OVERFLOW_PAGE_BYTES: number = PAGE_BYTES - PAGE_HEADER_BYTES;
 /** Bytes of a run in a descriptor or list. */
-export const RUN_BYTES = 6;
+const RUN_BYTES = 6;
 /** Bytes before the runs of a list: its checksum. */
 export const LIST_HEAD_BYTES = 4;
 /** Pages of the longest run that can be named. */

@@ -64,6 +64,8 @@ export class TreeMerge {
   #isDue = false;
   /** Whether the sibling on the right was looked at and is too full. */
   #triesLeft = false;
+  /** Whether pages of this level were merged. */
+  #hasMergedHere = false;
   /** Level of an only child to come back to, -1 if there is none. */
   #onlyChildLevel = -1;
   /** Whether anything was merged since that was noted. */
@@ -94,7 +96,7 @@ export class TreeMerge {
     if (!this.#isDue) {
       this.#look.reach(this.#level);
       if (this.#look.isRoot(this.#level)) return this.#stepRoot();
-      if (!isUnderfull(this.#look.view)) return this.#finish();
+      if (!isUnderfull(this.#look.view)) return this.#leave();
       this.#isDue = true;
     }
     const descent = this.#descent;
@@ -106,8 +108,8 @@ export class TreeMerge {
     const slot = findChild(descent.view, descent.probe);
     const isFirst = slot < 0;
     const isLast = slot + 1 === count;
-    if (this.#merge(frame, this.#triesLeft || isLast ? slot : slot + 1)) return this.#goUp();
-    if (this.#triesLeft || isFirst || isLast) return this.#finish();
+    if (this.#merge(frame, this.#triesLeft || isLast ? slot : slot + 1)) return this.#lookAgain();
+    if (this.#triesLeft || isFirst || isLast) return this.#leave();
     this.#triesLeft = true; // in an attempt of its own, so that no more pages are held
     return false;
   }
@@ -120,6 +122,19 @@ export class TreeMerge {
     this.#level = level;
     this.#isDue = false;
     this.#triesLeft = false;
+    this.#hasMergedHere = false;
+  }
+
+  /** The page has grown, but may still be underfull. */
+  #lookAgain(): false {
+    this.#aim(this.#descent.probe, this.#level);
+    this.#hasMergedHere = true;
+    return false;
+  }
+
+  /** Nothing more is due on this level. If anything was, the parent has a child less. */
+  #leave(): boolean {
+    return this.#hasMergedHere ? this.#goUp() : this.#finish();
   }
 
   #goUp(): false {

@@ -7,7 +7,7 @@ import { OP_KEEP_FIRST, writeOpHeader } from "./page-op.ts";
 import { type PageReader, type PageWriter } from "./page-writer.ts";
 import { NEWEST_VERSION, Probe } from "./probe.ts";
 import { type Separator, separatorCellLength, writeSeparatorInsert } from "./row.ts";
-import { findChild, lowerBound } from "./search.ts";
+import { findChild, hasKey, lowerBound } from "./search.ts";
 import {
   ENTRY_BYTES,
   INFO_VERSION,
@@ -183,8 +183,9 @@ export class TreeSplit {
     const isLeaf = pageLevel(page) === 0;
     const before = isLeaf ? lowerBound(page, probe) : findChild(page, probe) + 1;
     if (before === entryCount(page) && nextPage(page) === NO_PAGE) return IN_ORDER_SHARE;
-    if (before === 0 && !this.#descent.low.isFinite) return 1 - IN_ORDER_SHARE;
-    return 0.5;
+    if (before > 0 || this.#descent.low.isFinite) return HALF;
+    const isVersion = isLeaf && hasKey(page, 0, probe, false); // of a key that was there before
+    return isVersion ? HALF : 1 - IN_ORDER_SHARE;
   }
 
   #nearKeyBoundary(page: PageView, slot: number, last: number): number {
@@ -223,6 +224,7 @@ export class TreeSplit {
 
 /** Share of a page that stays together when entries arrive in order. */
 const IN_ORDER_SHARE = 0.95;
+const HALF = 0.5;
 /** How far the halves may differ so that the versions of a key stay together. */
 const KEY_BOUNDARY_SLOTS = 8;
 const NO_PREFIX = new Uint8Array(0);

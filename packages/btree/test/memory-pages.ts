@@ -20,6 +20,7 @@ import {
   setPageLsn,
   toPageLsn,
 } from "@kvs/pager";
+import { FramePool } from "./frame-pool.ts";
 import { OP_BITS, PageOps, writeImage, writeOpHeader } from "../src/page-op.ts";
 import { type PageReader, type PageWriter, type UndoKind } from "../src/page-writer.ts";
 
@@ -42,15 +43,7 @@ export interface MemoryPagesOptions {
   readonly comparesAll?: boolean;
 }
 
-const CHUNK_FRAMES = 64;
 const ATTEMPTS_MAX = 100_000;
-
-/** A chunk of frames that lie side by side, so that a write beyond a page hits a neighbour. */
-class Chunk {
-  readonly u8: Uint8Array = new Uint8Array(CHUNK_FRAMES * PAGE_BYTES).fill(0xee);
-  readonly u16: Uint16Array = new Uint16Array(this.u8.buffer);
-  readonly u32: Uint32Array = new Uint32Array(this.u8.buffer);
-}
 
 /**
  * Pages in memory, behind the interface that a log has. Every mini-transaction is also recorded and
@@ -73,12 +66,7 @@ export class MemoryPages implements PageReader, PageWriter {
   recordBytes = 0;
   misses = 0;
   readonly #options: MemoryPagesOptions;
-  readonly #random: Random;
-  readonly #chunks: Chunk[] = [];
-  readonly #freeFrames: Frame[] = [];
-  readonly #frameOf = new Map<PageId, Frame>();
-  /** Pages that are not resident. */
-  readonly #away = new Map<PageId, Uint8Array>();
+  readonly #pool: FramePool;
   readonly #twins = new Map<PageId, PageView>();
   readonly #used = new Set<PageId>();
   readonly #searchFrom: number[] = [];
@@ -97,7 +85,8 @@ export class MemoryPages implements PageReader, PageWriter {
 
   constructor(options: MemoryPagesOptions = {}) {
     this.#options = options;
-    this.#random = options.random ?? createRandom(1);
+    const { frames = Number.POSITIVE_INFINITY, random = createRandom(1) } = options;
+    this.#pool = new FramePool(frames, random);
     const half = Math.floor((options.frames ?? 1024) / 2);
     this.runPagesMax = Math.min(options.runPages ?? 256, Math.max(1, half - 1));
     for (let region = 0; region < (options.regions ?? 1); region++) this.#makeBitmap(region);
@@ -107,8 +96,8 @@ export class MemoryPages implements PageReader, PageWriter {
   addPage(fill: (view: PageView, id: PageId) => void): PageId {
     const id = this.#findRun(1).first;
     this.#used.add(id);
-    for (const view of [this.#install(id), this.#makeTwin(id)]) fill(view, id);
-    for (const view of [this.#bitmapView(id), this.#twins.get(bitmapPageOf(id))!]) {
+    for (const view of [this.#pool.install(id), this.#makeTwin(id)]) fill(view, id);
+    for (const view of [this.#pool.viewOf(bitmapPageOf(id)), this.#twins.get(bitmapPageOf(id))!]) {
       setBits(view, { first: bitOf(id), count: 1 }, true);
     }
     return id;
@@ -124,8 +113,8 @@ export class MemoryPages implements PageReader, PageWriter {
         if (!(error instanceof PageMiss)) throw error;
         assert(!this.#isMutating, "nothing is missing in the middle of a mutation");
         this.misses++;
-        if (error.pageId === NO_PAGE) this.#makeRoom(error.frames);
-        else this.#load(error.pageId);
+        if (error.pageId === NO_PAGE) this.#pool.makeRoom(error.frames);
+        else this.#pool.load(error.pageId);
       }
     }
     throw new Error("an operation did not come to an end");
@@ -137,9 +126,9 @@ export class MemoryPages implements PageReader, PageWriter {
   fetch(id: PageId, view: PageView): Frame {
     assert(!this.#isMutating, "all pages are at hand before the mutation begins");
     this.onFetch(id);
-    const frame = this.#frameOf.get(id);
+    const frame = this.#pool.frameOf(id);
     if (frame === undefined) throw this.#missing(id, 0);
-    this.#point(frame, view);
+    this.#pool.point(frame, view);
     return frame;
   }
 
@@ -157,7 +146,7 @@ export class MemoryPages implements PageReader, PageWriter {
     for (let page = 0; page < run.count; page++) this.#used.add((run.first + page) as PageId);
     this.#newFrames += run.count;
     this.fetch(bitmapPageOf(run.first), new PageView());
-    if (this.#framesLeft() < this.#newFrames) throw this.#missing(NO_PAGE, this.#newFrames);
+    if (this.#pool.framesLeft < this.#newFrames) throw this.#missing(NO_PAGE, this.#newFrames);
     return run;
   }
 
@@ -178,7 +167,7 @@ export class MemoryPages implements PageReader, PageWriter {
   apply(frame: Frame): void {
     assert(this.#isMutating, "ops are applied in a mutation");
     assert(!this.#images.has(frame), "a page is changed by ops or directly, not both");
-    const view = this.#point(frame, new PageView());
+    const view = this.#pool.point(frame, new PageView());
     this.#pageOps.apply(view, this.ops.view(), this.#opStart);
     this.#opStart = this.ops.position;
     this.#changed.add(frame);
@@ -186,10 +175,9 @@ export class MemoryPages implements PageReader, PageWriter {
 
   create(id: PageId, view: PageView): Frame {
     assert(this.#isMutating, "pages are made in a mutation");
-    assert(this.#used.has(id) && !this.#frameOf.has(id), "a page is made where none is");
-    this.#away.delete(id);
-    this.#install(id, view).u8.fill(0, view.base, view.base + PAGE_BYTES);
-    const frame = this.#frameOf.get(id)!;
+    assert(this.#used.has(id), "a page is made where one was allocated");
+    this.#pool.install(id, view);
+    const frame = this.#pool.frameOf(id)!;
     this.#images.add(frame);
     return frame;
   }
@@ -202,7 +190,10 @@ export class MemoryPages implements PageReader, PageWriter {
   free(run: Run<PageId>): void {
     for (let page = 0; page < run.count; page++) {
       const id = (run.first + page) as PageId;
-      assert(hasBit(this.#bitmapView(id), bitOf(id)), "only what is in use is given back");
+      assert(
+        hasBit(this.#pool.viewOf(bitmapPageOf(id)), bitOf(id)),
+        "only what is in use is given back",
+      );
     }
     this.#writeBits(run, 0);
     this.#freed.push(run);
@@ -212,7 +203,7 @@ export class MemoryPages implements PageReader, PageWriter {
     assert(this.#isMutating, "only what has begun ends");
     assert(this.#opStart === this.ops.position, "every op is applied");
     for (const frame of this.#images) {
-      writeImage(this.ops, this.#point(frame, new PageView()));
+      writeImage(this.ops, this.#pool.point(frame, new PageView()));
     }
     const record = this.ops.toBytes();
     const touched = [...this.#images, ...this.#changed];
@@ -222,7 +213,7 @@ export class MemoryPages implements PageReader, PageWriter {
       this.pagesChangedMax = Math.max(this.pagesChangedMax, touched.length);
     }
     for (const frame of touched) {
-      setPageLsn(this.#point(frame, new PageView()), toPageLsn(this.#lsn));
+      setPageLsn(this.#pool.point(frame, new PageView()), toPageLsn(this.#lsn));
     }
     this.#redo(record);
     for (const run of this.#freed) this.#drop(run);
@@ -248,16 +239,13 @@ export class MemoryPages implements PageReader, PageWriter {
 
   /** A copy of a page. */
   bytesOf(id: PageId): Uint8Array {
-    const away = this.#away.get(id);
-    if (away !== undefined) return away.slice();
-    const view = this.#point(this.#frameOf.get(id)!, new PageView());
-    return view.u8.slice(view.base, view.base + PAGE_BYTES);
+    return this.#pool.bytesOf(id);
   }
 
   /** Changes a page behind everybody's back. */
   damage(id: PageId, change: (view: PageView) => void): void {
-    this.#load(id);
-    change(this.#point(this.#frameOf.get(id)!, new PageView()));
+    this.#pool.load(id);
+    change(this.#pool.viewOf(id));
   }
 
   #startAttempt(): void {
@@ -276,69 +264,14 @@ export class MemoryPages implements PageReader, PageWriter {
     return this.#miss;
   }
 
-  #framesLeft(): number {
-    return (this.#options.frames ?? Number.POSITIVE_INFINITY) - this.#frameOf.size;
-  }
-
-  #makeRoom(frames: number): void {
-    while (this.#framesLeft() < frames) {
-      const ids = [...this.#frameOf.keys()];
-      const id = ids[this.#random.below(ids.length)]!;
-      this.#away.set(id, this.bytesOf(id));
-      this.#release(id);
-    }
-  }
-
-  #load(id: PageId): void {
-    if (this.#frameOf.has(id)) return;
-    const bytes = this.#away.get(id);
-    assert(bytes !== undefined, "only a page that exists is loaded");
-    this.#makeRoom(1);
-    this.#away.delete(id);
-    const view = this.#install(id);
-    view.u8.set(bytes, view.base);
-  }
-
-  /** Finds a frame for the page; its bytes are not set. */
-  #install(id: PageId, view: PageView = new PageView()): PageView {
-    if (this.#freeFrames.length === 0) {
-      const first = this.#chunks.length * CHUNK_FRAMES;
-      this.#chunks.push(new Chunk());
-      for (let frame = CHUNK_FRAMES - 1; frame >= 0; frame--) this.#freeFrames.push(first + frame);
-    }
-    const frame = this.#freeFrames.pop()!;
-    this.#frameOf.set(id, frame);
-    this.#point(frame, view);
-    view.u8.fill(0, view.base, view.base + PAGE_BYTES);
-    return view;
-  }
-
-  #release(id: PageId): void {
-    const frame = this.#frameOf.get(id)!;
-    const view = this.#point(frame, new PageView());
-    view.u8.fill(0xee, view.base, view.base + PAGE_BYTES);
-    this.#frameOf.delete(id);
-    this.#freeFrames.push(frame);
-  }
-
   #drop(run: Run<PageId>): void {
     for (let page = 0; page < run.count; page++) {
       const id = (run.first + page) as PageId;
-      if (this.#frameOf.has(id)) this.#release(id);
-      this.#away.delete(id);
+      this.#pool.drop(id);
       this.#twins.delete(id);
       this.#used.delete(id);
     }
     this.#searchFrom.length = 0;
-  }
-
-  #point(frame: Frame, view: PageView): PageView {
-    const chunk = this.#chunks[Math.floor(frame / CHUNK_FRAMES)]!;
-    view.u8 = chunk.u8;
-    view.u16 = chunk.u16;
-    view.u32 = chunk.u32;
-    view.base = (frame % CHUNK_FRAMES) * PAGE_BYTES;
-    return view;
   }
 
   #makeTwin(id: PageId): PageView {
@@ -350,16 +283,10 @@ export class MemoryPages implements PageReader, PageWriter {
   #makeBitmap(region: number): void {
     const id = (FIRST_BITMAP_PAGE + region * BITMAP_BITS) as PageId;
     this.#used.add(id);
-    for (const view of [this.#install(id), this.#makeTwin(id)]) {
+    for (const view of [this.#pool.install(id), this.#makeTwin(id)]) {
       formatPage(view, id, PAGE_BITMAP);
       setBits(view, reservedBits(id), true);
     }
-  }
-
-  #bitmapView(id: PageId): PageView {
-    const frame = this.#frameOf.get(bitmapPageOf(id));
-    assert(frame !== undefined, "the bitmap page is at hand");
-    return this.#point(frame, new PageView());
   }
 
   #findRun(countMax: number): Run<PageId> {
@@ -384,7 +311,7 @@ export class MemoryPages implements PageReader, PageWriter {
     this.ops.u16(bitOf(run.first));
     this.ops.u16(run.count);
     this.ops.u8(value);
-    this.apply(this.#frameOf.get(bitmap)!);
+    this.apply(this.#pool.frameOf(bitmap)!);
   }
 
   #redo(record: Uint8Array): void {

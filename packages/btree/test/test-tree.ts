@@ -24,7 +24,7 @@ import { type TreeState, newTreeState } from "../src/tree-state.ts";
 import { TreeWriter, type TreeWriterOptions } from "../src/tree-writer.ts";
 import { type MemoryPages } from "./memory-pages.ts";
 
-export const TREE_ID = 7;
+const TREE_ID = 7;
 
 /** A row as a test sees it; no value is a tombstone. */
 export interface Row {

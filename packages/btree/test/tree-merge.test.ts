@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { createRandom } from "@kvs/env";
+import { createRandom, shuffle } from "@kvs/env";
+import { type PageId } from "@kvs/pager";
+import { Descent } from "../src/descent.ts";
+import { childAt, entryCount, pageLevel, prefixLength, usedBytes } from "../src/tree-page.ts";
 import { MemoryPages } from "./memory-pages.ts";
 import { TestTree, utf8 } from "./test-tree.ts";
 
@@ -67,6 +70,70 @@ test("REL-P5 an only child is merged when its parent got a sibling's children", 
       expect(tree.findFast(KEYS[at]!, 1)).toBe(gone.has(at) ? undefined : 1);
     }
   }
+});
+
+/** Bytes used by a page, at most if its prefix went; its entries, and its children. */
+interface Shape {
+  readonly used: number;
+  readonly usedMax: number;
+  readonly entries: number;
+  readonly children: readonly PageId[];
+}
+
+function shapeOf(tree: TestTree, id: PageId): Shape {
+  let shape: Shape | undefined;
+  tree.pages.damage(id, (view) => {
+    const entries = entryCount(view);
+    const count = pageLevel(view) === 0 ? 0 : entries + 1;
+    const children = Array.from({ length: count }, (_, at) => childAt(view, at - 1));
+    const used = usedBytes(view);
+    shape = { used, usedMax: used + entries * prefixLength(view), entries, children };
+  });
+  return shape!;
+}
+
+/** Expects that the leaf has no sibling under its parent with which it could be one. */
+function expectNothingToMerge(tree: TestTree, id: PageId, parentId: PageId): void {
+  const leaf = shapeOf(tree, id);
+  const siblings = shapeOf(tree, parentId).children;
+  const at = siblings.indexOf(id);
+  if (leaf.used >= 4008 / 4) return;
+  for (const sibling of [siblings[at - 1], siblings[at + 1]]) {
+    if (sibling === undefined) continue;
+    const other = shapeOf(tree, sibling);
+    const room = leaf.entries === 0 || other.entries === 0 ? 4008 : 4008 * 0.75;
+    expect(leaf.usedMax + other.usedMax).toBeGreaterThan(room);
+  }
+}
+
+test("REL-P5 after a removal the row's leaf could not be one with its neighbour", () => {
+  let onlyChildren = 0;
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = createRandom(seed);
+    const tree = new TestTree(new MemoryPages({ hasTwins: false }));
+    const keys = seed % 2 === 0 ? KEYS.slice(0, 400) : KEYS.map((_, at) => utf8(`key ${at}`));
+    for (const key of keys) tree.insert(key, 1, utf8("x".repeat(150)));
+    for (const key of shuffle(random, keys.slice())) {
+      tree.remove(key, 1);
+      const descent = new Descent(tree.state, tree.pages);
+      descent.probe.set(key, key.length, 1);
+      descent.reach(0);
+      if (descent.isRoot(0)) continue;
+      const parentId = descent.pageAt(1);
+      if (shapeOf(tree, parentId).entries === 0) onlyChildren++;
+      else expectNothingToMerge(tree, descent.pageAt(0), parentId);
+    }
+  }
+  expect(onlyChildren).toBeGreaterThan(0);
+});
+
+test("an empty leaf goes, however full its neighbours are", async () => {
+  const tree = new TestTree(new MemoryPages());
+  for (let at = 0; at < 90; at++) tree.insert(utf8(`${100 + at}`), 1, utf8("x".repeat(120)));
+  const { leaves } = await tree.check();
+  for (let at = 20; at < 60; at++) tree.remove(utf8(`${100 + at}`), 1);
+
+  expect((await tree.check()).leaves).toBe(leaves - 1);
 });
 
 test("a merge that would leave no room is not done", async () => {
