@@ -7,6 +7,8 @@ import {
   Probe,
   TREE_KEY_BYTES_MAX,
   type TreeState,
+  cellValueAt,
+  cellValueLength,
   readOverflow,
 } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
@@ -38,10 +40,11 @@ const STEP_BYTES: number = 1 << 20;
 /** Rows that one step looks at at most: old versions and tombstones give no entry. */
 const STEP_ROWS = 4096;
 
-interface FoundEntry {
+/** An entry whose value is still in pages of its own. */
+interface LongEntry {
   readonly key: Uint8Array;
   readonly version: Timestamp;
-  readonly value: Uint8Array | OverflowValue;
+  readonly overflow: OverflowValue;
 }
 
 /**
@@ -58,12 +61,14 @@ export class Scan {
   readonly #copies = new BytePool();
   #left: number;
   #isDone = false;
-  #found: FoundEntry[] = [];
+  #found: Entry[] = [];
   #foundBytes = 0;
+  /** The long ones among `#found`, and their places in it: their values are empty so far. */
+  #long: { readonly at: number; readonly entry: LongEntry }[] = [];
   /** Forward: the key that is decided. Reverse: the key of the candidate. */
   #key: Uint8Array | undefined = undefined;
   /** Reverse: the newest visible version of `#key` so far, unless it is deleted. */
-  #candidate: FoundEntry | undefined = undefined;
+  #candidate: Entry | LongEntry | undefined = undefined;
 
   constructor(pager: Pager, tree: TreeState, range: ScanRange, timestamp: Timestamp) {
     this.#pager = pager;
@@ -78,20 +83,17 @@ export class Scan {
   async next(): Promise<Entry[]> {
     this.#found = [];
     this.#foundBytes = 0;
+    this.#long = [];
     while (this.#found.length === 0 && !this.#isDone && this.#left > 0) {
       await this.#pager.attempt(() => this.#gather());
     }
-    const entries: Entry[] = [];
-    for (const { key, version, value } of this.#found) {
-      entries.push({ key, version, value: await this.#valueOf(value) });
+    for (const { at, entry } of this.#long) {
+      const { key, version, overflow } = entry;
+      const reader = new OverflowReader(this.#pager, overflow);
+      const value = await this.#pager.attempt(() => reader.read());
+      this.#found[at] = { key, version, value };
     }
-    return entries;
-  }
-
-  async #valueOf(value: Uint8Array | OverflowValue): Promise<Uint8Array> {
-    if (value instanceof Uint8Array) return value;
-    const reader = new OverflowReader(this.#pager, value);
-    return this.#pager.attempt(() => reader.read());
+    return this.#found;
   }
 
   /** Adds to `#found` until it is enough; may be left by a page miss, and goes on. */
@@ -138,20 +140,26 @@ export class Scan {
     this.#key = undefined;
   }
 
-  #add(entry: FoundEntry): void {
+  #add(entry: Entry | LongEntry): void {
     if (this.#left <= 0) return;
     this.#left--;
-    this.#found.push(entry);
-    this.#foundBytes += entry.key.length + entry.value.length;
+    if ("value" in entry) {
+      this.#found.push(entry);
+      this.#foundBytes += entry.key.length + entry.value.length;
+    } else {
+      const { key, version, overflow } = entry;
+      this.#long.push({ at: this.#found.length, entry });
+      this.#found.push({ key, version, value: NO_BYTES });
+      this.#foundBytes += key.length + overflow.length;
+    }
   }
 
-  #entryHere(key: Uint8Array): FoundEntry {
-    const cursor = this.#cursor;
-    const bytes = cursor.valueView();
-    const value = cursor.isLong
-      ? readOverflow(bytes, 0, bytes.length)
-      : this.#copies.copy(bytes, 0, bytes.length);
-    return { key, version: cursor.version, value };
+  #entryHere(key: Uint8Array): Entry | LongEntry {
+    const { view, slot, version, isLong } = this.#cursor;
+    const from = cellValueAt(view, slot);
+    const to = from + cellValueLength(view, slot);
+    if (isLong) return { key, version, overflow: readOverflow(view.u8, from, to) };
+    return { key, version, value: this.#copies.copy(view.u8, from, to) };
   }
 
   #isSameKey(): boolean {
@@ -165,6 +173,8 @@ export class Scan {
   /** Whether the current row is outside the range, on the side that the scan goes to. */
   #isBeyond(): boolean {
     const { gt, gte, lt, lte, reverse } = this.#range;
+    const isOpen = reverse === true ? (gt ?? gte) === undefined : (lt ?? lte) === undefined;
+    if (isOpen) return false;
     const key = this.#cursor.key.subarray(0, this.#cursor.keyBytes);
     if (reverse === true) {
       if (gt !== undefined && compareBytes(key, gt) <= 0) return true;
@@ -201,3 +211,5 @@ function pickBound(
 
 /** No key of a store is at or behind it. */
 const LAST_KEY: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX).fill(0xff);
+
+const NO_BYTES = new Uint8Array(0);
