@@ -151,11 +151,15 @@ function damagedBatch(what: string, cause?: unknown): Error {
   return txnError("TXN_DAMAGED_BATCH", `the batch is damaged: ${what}`, { cause });
 }
 
+/** @throws {KvsError} `TXN_KEY_TOO_LARGE`. */
+export function checkKeySize(bytes: number): void {
+  if (bytes <= KEY_BYTES_MAX) return;
+  const message = `a key of ${bytes} bytes; the most is ${KEY_BYTES_MAX}`;
+  throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes } });
+}
+
 function checkSizes(keyBytes: number, valueBytes: number): void {
-  if (keyBytes > KEY_BYTES_MAX) {
-    const message = `a key of ${keyBytes} bytes; the most is ${KEY_BYTES_MAX}`;
-    throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes: keyBytes } });
-  }
+  checkKeySize(keyBytes);
   if (valueBytes > VALUE_BYTES_MAX) {
     const message = `a value of ${valueBytes} bytes; the most is ${VALUE_BYTES_MAX}`;
     throw txnError("TXN_VALUE_TOO_LARGE", message, { details: { bytes: valueBytes } });

@@ -1,19 +1,14 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, type FileLock, type Timer, isKvsError } from "@kvs/env";
+import { type Environment, type FileLock, isKvsError } from "@kvs/env";
 import { type TreeState } from "@kvs/btree";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { BatchApplication } from "./batch-application.ts";
 import { BytePool } from "./byte-pool.ts";
-import {
-  KEY_BYTES_MAX,
-  MAIN_TREE,
-  type Mutation,
-  checkBatch,
-  encodeBatch,
-} from "./batch-format.ts";
+import { MAIN_TREE, type Mutation, checkBatch, checkKeySize, encodeBatch } from "./batch-format.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { type StoreFinding, checkStore } from "./check.ts";
+import { CheckpointSchedule } from "./checkpoint-schedule.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { type CommitPipe } from "./commit-pipe.ts";
 import { CATALOG_TREE, type Forest } from "./forest.ts";
@@ -28,7 +23,7 @@ import { type StoreOptions, resolveStoreOptions } from "./store-options.ts";
 import { type StoreStats, collectStats } from "./store-stats.ts";
 import { HybridClock, type Timestamp } from "./timestamp.ts";
 import { TreeMaker } from "./tree-maker.ts";
-import { txnError } from "./txn-error.ts";
+import { closedError } from "./txn-error.ts";
 
 /** Where to read. */
 export interface ReadOptions {
@@ -71,12 +66,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   readonly #reader: RowReader;
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
   readonly #copies = new BytePool();
-  readonly #checkpointLogBytes: number;
-  readonly #checkpointIntervalMs: number;
-  #timer: Timer | undefined;
-  #isCheckpointing = false;
-  /** The next try is the timer's, not each batch's. */
-  #hasCheckpointFailed = false;
+  readonly #schedule: CheckpointSchedule;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -115,8 +105,12 @@ export class Store implements CommitPipe, AsyncDisposable {
     this.#janitor = new Janitor({ environment, forest, pager, mini, guard, queue, horizon });
     this.#treeMaker = new TreeMaker({ forest, pager, mini, guard, wal, queue, time, publisher });
     this.#reader = new RowReader(pager);
-    this.#checkpointLogBytes = options.checkpointLogBytes;
-    this.#checkpointIntervalMs = options.checkpointIntervalMs;
+    this.#schedule = new CheckpointSchedule({
+      environment,
+      checkpointer: this.#checkpointer,
+      logBytes: options.checkpointLogBytes,
+      intervalMs: options.checkpointIntervalMs,
+    });
   }
 
   /**
@@ -143,7 +137,7 @@ export class Store implements CommitPipe, AsyncDisposable {
       await store.#abandon();
       throw error;
     }
-    store.#scheduleCheckpoint();
+    store.#schedule.start();
     return store;
   }
 
@@ -239,8 +233,8 @@ export class Store implements CommitPipe, AsyncDisposable {
    * @throws {KvsError} as `get`.
    */
   async *scan(options: ScanOptions = {}): AsyncGenerator<Entry, void, undefined> {
-    const bounds = [options.gt, options.gte, options.lt, options.lte];
-    for (const bound of bounds) if (bound !== undefined) requireKey(bound);
+    const { gt, gte, lt, lte } = options;
+    for (const bound of [gt, gte, lt, lte]) checkKeySize(bound?.length ?? 0);
     const tree = this.#treeToRead(NO_KEY, options);
     const snapshot = this.#hold(options);
     try {
@@ -309,8 +303,8 @@ export class Store implements CommitPipe, AsyncDisposable {
   }
 
   /**
-   * Waits for the batches that were called for, makes a last checkpoint and closes the files. A second call waits
-   * for the first.
+   * Waits for the batches that were called for, makes a last checkpoint and closes the files. A
+   * second call waits for the first.
    *
    * @throws {KvsError} if the last checkpoint failed; the store is closed all the same, and the next
    *   open recovers it.
@@ -325,7 +319,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#timer?.cancel();
+    this.#schedule.stop();
     await this.#janitor.stop();
     await this.#queue.drain();
     try {
@@ -353,8 +347,7 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   #afterBatch(batch: Uint8Array, version: Timestamp): void {
     this.#janitor.note(batch, version);
-    const isDue = this.#checkpointer.logBytes > this.#checkpointLogBytes;
-    if (isDue && !this.#hasCheckpointFailed) this.#checkpointSoon();
+    this.#schedule.noteLog();
   }
 
   async #readLater(
@@ -371,13 +364,13 @@ export class Store implements CommitPipe, AsyncDisposable {
   }
 
   #horizon(): Timestamp {
-    return Math.min(this.#snapshots.oldest ?? Number.MAX_SAFE_INTEGER, this.publishedTs);
+    return Math.min(this.#snapshots.oldest ?? Infinity, this.publishedTs);
   }
 
   #treeToRead(key: Uint8Array, options: ReadOptions): TreeState {
     this.#requireOpen();
     options.snapshot?.requireOpen();
-    requireKey(key);
+    checkKeySize(key.length);
     return this.#forest.treeOfUsers(options.tree ?? MAIN_TREE).state;
   }
 
@@ -394,49 +387,11 @@ export class Store implements CommitPipe, AsyncDisposable {
   #requireOpen(): void {
     if (this.#closing !== undefined) throw closedError();
   }
-
-  #scheduleCheckpoint(): void {
-    this.#timer = this.#environment.clock.schedule(this.#checkpointIntervalMs, () => {
-      if (this.#checkpointer.logBytes > IDLE_LOG_BYTES) this.#checkpointSoon();
-      this.#scheduleCheckpoint();
-    });
-  }
-
-  /** Begins a checkpoint unless one is under way. A failure is traced; the next one tries again. */
-  #checkpointSoon(): void {
-    if (this.#isCheckpointing || this.#closing !== undefined) return;
-    this.#isCheckpointing = true;
-    this.#checkpointer
-      .run()
-      .then(() => {
-        this.#hasCheckpointFailed = false;
-      })
-      .catch((error: unknown) => {
-        this.#hasCheckpointFailed = true;
-        const fields = { error: String(error) };
-        this.#environment.trace.event("error", "txn.checkpoint", "a checkpoint failed", fields);
-      })
-      .finally(() => {
-        this.#isCheckpointing = false;
-      });
-  }
 }
 
-/** Log that a checkpoint itself writes: with no more than that there is nothing to do. */
-const IDLE_LOG_BYTES = 256;
 const NO_KEY = new Uint8Array(0);
-
-function requireKey(key: Uint8Array): void {
-  if (key.length <= KEY_BYTES_MAX) return;
-  const message = `a key of ${key.length} bytes; the most is ${KEY_BYTES_MAX}`;
-  throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes: key.length } });
-}
 
 /** A read that the end of the store cut short. */
 function tellClosed(error: unknown): never {
   throw isKvsError(error, "PAGER_CLOSED") ? closedError() : error;
-}
-
-function closedError(): Error {
-  return txnError("TXN_CLOSED", "the store is closed; open it again");
 }

@@ -6,7 +6,9 @@ import { type ErrorDetails, KvsError, type Outcome } from "@kvs/env";
  * - `TXN_POISONED`: an earlier failure left the store in doubt; it takes no more writes. Close it
  *   and open it again: recovery decides from the log.
  * - `TXN_CLOSED`: the store is closed.
- * - `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`: over a limit; nothing happened.
+ * - `TXN_KEY_TOO_LARGE`: a key is longer than a store takes; nothing happened.
+ * - `TXN_VALUE_TOO_LARGE`: a value is longer than a store takes; nothing happened.
+ * - `TXN_BATCH_TOO_LARGE`: a batch is longer than a store takes; split it. Nothing happened.
  * - `TXN_OVERLOADED`: too many batches wait for their turn; nothing happened, repeat it later.
  * - `TXN_DAMAGED_BATCH`: bytes that should be a batch are none.
  * - `TXN_UNKNOWN_TREE`: there is no tree of this number.
@@ -43,4 +45,9 @@ export function txnError(
   options: TxnErrorOptions = {},
 ): KvsError<TxnErrorCode> {
   return new KvsError(code, message, { outcome: "none", ...options });
+}
+
+/** What every call gets after `close`. */
+export function closedError(): KvsError<TxnErrorCode> {
+  return txnError("TXN_CLOSED", "the store is closed; open it again");
 }

@@ -1,0 +1,70 @@
+import { type Environment, type Timer } from "@kvs/env";
+import { type Checkpointer } from "./checkpoint.ts";
+
+/** Log that a checkpoint itself writes: with no more than that there is nothing to do. */
+const IDLE_LOG_BYTES = 256;
+
+export interface CheckpointScheduleParts {
+  readonly environment: Environment;
+  readonly checkpointer: Checkpointer;
+  /** Log bytes after which a checkpoint begins. */
+  readonly logBytes: number;
+  /** Time after which one begins, if anything was written. */
+  readonly intervalMs: number;
+}
+
+/**
+ * Decides when checkpoints begin by themselves: after so much time, and after so much log. One at a
+ * time; a failure is traced, and the next try is the timer's, not each batch's.
+ */
+export class CheckpointSchedule {
+  readonly #parts: CheckpointScheduleParts;
+  #timer: Timer | undefined;
+  #isRunning = false;
+  #hasFailed = false;
+  #isStopped = false;
+
+  constructor(parts: CheckpointScheduleParts) {
+    this.#parts = parts;
+  }
+
+  /** Begins to count the time. */
+  start(): void {
+    const { environment, checkpointer, intervalMs } = this.#parts;
+    this.#timer = environment.clock.schedule(intervalMs, () => {
+      if (checkpointer.logBytes > IDLE_LOG_BYTES) this.#begin();
+      if (!this.#isStopped) this.start();
+    });
+  }
+
+  /** Looks whether the log has become long enough. */
+  noteLog(): void {
+    const isDue = this.#parts.checkpointer.logBytes > this.#parts.logBytes;
+    if (isDue && !this.#hasFailed) this.#begin();
+  }
+
+  /** Begins no more checkpoints. One under way goes on. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+  }
+
+  #begin(): void {
+    if (this.#isRunning || this.#isStopped) return;
+    this.#isRunning = true;
+    const { environment, checkpointer } = this.#parts;
+    checkpointer
+      .run()
+      .then(() => {
+        this.#hasFailed = false;
+      })
+      .catch((error: unknown) => {
+        this.#hasFailed = true;
+        const fields = { error: String(error) };
+        environment.trace.event("error", "txn.checkpoint", "a checkpoint failed", fields);
+      })
+      .finally(() => {
+        this.#isRunning = false;
+      });
+  }
+}
