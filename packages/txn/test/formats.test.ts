@@ -30,7 +30,7 @@ test("the example of docs/formats/batch.md is the batch that it says", async () 
   expect(writer.toBytes()).toEqual(example);
   expect(() => checkBatch(example, (tree) => tree === MAIN_TREE)).not.toThrow();
   const reader = new BatchReader();
-  reader.begin(example);
+  reader.reset(example);
   expect([reader.next(), reader.next(), reader.next()]).toEqual([true, true, false]);
 });
 
