@@ -86,6 +86,20 @@ async function expectNoLeak(world: ReturnType<typeof makeWorld>): Promise<void> 
   await pager.close();
 }
 
+test("an attempt that missed gives back what it had picked", async () => {
+  const { environment } = makeWorld();
+  await BTree.createFile(environment, PATH);
+  const pager = await BTree.openPager(environment, PATH, 4 * 4096);
+  const tree = await BTree.create(pager);
+  for (let at = 0; at < 400; at++) await tree.put(utf8(`${at}`), new Uint8Array(at * 7));
+
+  const { pages, runs } = await tree.check();
+
+  const owned = pages.length + runs.reduce((sum, run) => sum + run.count, 0);
+  expect(pager.space.freePages).toBe(pager.pageCount - owned - 3); // two headers and a bitmap
+  expect(pager.stats().evictions).toBeGreaterThan(100);
+});
+
 test("a scan respects its bounds, direction and limit", async () => {
   const tree = await createTree(makeWorld());
   for (let at = 0; at < 500; at++) await tree.put(utf8(String(at).padStart(3, "0")), utf8(`${at}`));

@@ -35,6 +35,8 @@ export interface MemoryPagesOptions {
   readonly runPages?: number;
   /** Where the next free page is looked for; default: the lowest. */
   readonly pickRegion?: () => number;
+  /** Where in the first region the search for free pages begins. */
+  readonly firstPage?: number;
   /** Leaves every second page unused, so that no two runs join. */
   readonly isFragmented?: boolean;
   /** Whether every record is redone on a second set of pages; default: true. */
@@ -291,13 +293,17 @@ export class MemoryPages implements PageReader, PageWriter {
 
   #findRun(countMax: number): Run<PageId> {
     const region = this.#options.pickRegion?.() ?? 0;
-    const start = FIRST_BITMAP_PAGE + region * BITMAP_BITS + 1;
+    const { firstPage = FIRST_BITMAP_PAGE + 1 } = this.#options;
+    const start = firstPage + region * BITMAP_BITS;
     let first = (this.#searchFrom[region] ?? start) as PageId;
     while (this.#used.has(first)) first = (first + this.#step()) as PageId;
     this.#searchFrom[region] = first;
     let count = 1;
     const most = this.#options.isFragmented === true ? 1 : Math.min(countMax, this.runPagesMax);
-    while (count < most && !this.#used.has((first + count) as PageId)) count++;
+    while (count < most && !this.#used.has((first + count) as PageId)) {
+      if (bitmapPageOf((first + count) as PageId) !== bitmapPageOf(first)) break;
+      count++;
+    }
     return { first, count };
   }
 

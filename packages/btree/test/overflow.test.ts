@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createRandom } from "@kvs/env";
-import { type PageId } from "@kvs/pager";
+import { BITMAP_BITS, type PageId } from "@kvs/pager";
 import { MemoryPages, type MemoryPagesOptions } from "./memory-pages.ts";
 import { TestTree, utf8 } from "./test-tree.ts";
 
@@ -66,6 +66,13 @@ test("REL-P4 a long value that replaces another gives its pages back", async () 
     expect(rows).toBe(1);
     expect(tree.find(KEY)?.value).toEqual(bytesOf(length));
   }
+});
+
+test("REL-P4 neighbours under two bitmap pages are two runs", async () => {
+  const options = { regions: 2, firstPage: BITMAP_BITS - 3 };
+
+  expect(await roundTrip(4 * PAGE, options)).toBe(2);
+  expect(await roundTrip(2 * PAGE, options)).toBe(1);
 });
 
 test("REL-P4 a vacuum gives back the pages of many long values, a bitmap page at a time", async () => {

@@ -30,7 +30,7 @@ import {
 } from "../src/page-op.ts";
 import { Probe } from "../src/probe.ts";
 import { writeRowInsert, writeSeparatorInsert } from "../src/row.ts";
-import { entryCount, prefixLength } from "../src/tree-page.ts";
+import { entryCount, garbageBytes, heapStart, prefixLength } from "../src/tree-page.ts";
 import { MemoryPages } from "./memory-pages.ts";
 import { TestTree, drawKey, drawValue, utf8 } from "./test-tree.ts";
 
@@ -323,6 +323,21 @@ test("keeping the first entries narrows the prefix", () => {
 
   expect([entryCount(page), prefixLength(page)]).toEqual([2, 5]);
   expect(checkPage(page)).toEqual([]);
+});
+
+test("removing the last entry empties the heap", () => {
+  const page = leafWith(["a", "b", "c"]);
+  const remove = (slot: number, count: number): Uint8Array =>
+    op(OP_REMOVE, (writer) => {
+      writer.u16(slot);
+      writer.u16(count);
+    });
+
+  apply(page, remove(1, 1));
+  expect(garbageBytes(page)).toBe(14);
+  expect(checkPage(page)).toEqual([]);
+  apply(page, remove(0, 2));
+  expect([garbageBytes(page), heapStart(page)]).toEqual([0, PAGE_BYTES]);
 });
 
 test("an insert with a byte more than its record is refused", () => {
