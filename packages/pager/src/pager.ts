@@ -183,8 +183,8 @@ export class Pager {
    * Runs a body, and runs it again from its start after each miss, with what was missing at hand.
    * It may read and change pages; each run is one turn.
    *
-   * The last three pages loaded for it stay for its next run. With four frames, a body can need
-   * three pages and one new frame, or two and two; attempts that began earlier go first.
+   * The last four pages loaded for it stay for its next run. With four frames, a body can need four
+   * pages and new frames together; attempts that began earlier go first.
    *
    * @returns What the body returns.
    * @throws What the body throws; {KvsError} of loading (`PAGER_CORRUPT_PAGE`, `DISK_IO`), of making

@@ -3,13 +3,13 @@ import { type FrameCache } from "./frame-cache.ts";
 import { type Frame } from "./page-miss.ts";
 import { type WriteBack } from "./write-back.ts";
 
-/** Pages that an attempt keeps: with four frames there is always one more to load into. */
-const PINS_MAX = 3;
+/** Pages that an attempt keeps: a merge of a tree changes parent, left, right and bitmap at once. */
+const PINS_MAX = 4;
 
 /** One run of a body that has missed pages so far. Older ones have lower numbers, and go first. */
 export class Attempt {
   readonly number: number;
-  /** Frames pinned for it, the one loaded last at the end. At most three. */
+  /** Frames pinned for it, the one loaded last at the end. At most four. */
   readonly pins: Frame[] = [];
   /** Frames taken for it that hold no page yet. */
   readonly setAside: Frame[] = [];
@@ -37,7 +37,7 @@ interface Request extends Wish {
  * No deadlock, with four frames and any number of attempts: pins hold only until an older attempt
  * needs the frame. The oldest attempt that waits takes what is free, else what is clean and
  * unpinned, else what a write makes clean, else its own oldest pins (if it needs several frames), else
- * the pins of the youngest. What nobody can take from it is its own three pages. Who loses a pin may
+ * the pins of the youngest. What nobody can take from it is its own four pages. Who loses a pin may
  * miss that page again; the oldest never does, so it ends, and then there is another oldest.
  *
  * An attempt waits for one thing at a time, and never for another attempt.
@@ -89,7 +89,7 @@ export class Room {
     return true;
   }
 
-  /** Pins a page that the attempt just got, in place of its oldest pin if it has three. */
+  /** Pins a page that the attempt just got, in place of its oldest pin if it has four. */
   pin(attempt: Attempt, frame: Frame): void {
     this.#cache.pin(frame);
     attempt.pins.push(frame);

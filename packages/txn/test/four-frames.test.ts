@@ -1,3 +1,4 @@
+import { yieldTurn } from "@kvs/env";
 import {
   NO_PAGE,
   PAGE_OVERFLOW,
@@ -61,7 +62,10 @@ test("a merge needs four pages at once; with four frames it gets them, whoever e
         isDone = true;
       });
     const read = async (page: PageId): Promise<void> => {
-      while (!isDone) await pager.attempt(() => void pager.fetch(page, view));
+      while (!isDone) {
+        await pager.attempt(() => void pager.fetch(page, view));
+        await yieldTurn(environment.clock);
+      }
     };
     await Promise.all([merge, read(pages[5]!), read(pages[6]!)]);
 
