@@ -57,4 +57,5 @@ export {
 } from "./network.ts";
 export { type Random, type Seed, createRandom, pick, shuffle } from "./random.ts";
 export { type TestHooks, noTestHooks } from "./test-hooks.ts";
+export { TURN_BUDGET_MS, TurnBudget } from "./turn-budget.ts";
 export { type Trace, type TraceFields, type TraceLevel, noTrace } from "./trace.ts";

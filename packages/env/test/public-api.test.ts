@@ -17,6 +17,8 @@ test("the package exports these names", () => {
       "SEND_BUFFER_BYTES",
       "SEND_BUFFER_MAX_BYTES",
       "TAG_BYTES",
+      "TURN_BUDGET_MS",
+      "TurnBudget",
       "assert",
       "closestName",
       "createRandom",

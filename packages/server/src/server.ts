@@ -1,4 +1,4 @@
-import { type Environment, type Listener, type Timer, assert } from "@kvs/env";
+import { type Environment, type Listener, type Timer, TurnBudget, assert } from "@kvs/env";
 import { WIRE_PATH } from "@kvs/protocol";
 import { type HealthReport, reportHealth } from "./observe/health.ts";
 import { answerHttp } from "./observe/http-routes.ts";
@@ -53,6 +53,7 @@ export class Server implements AsyncDisposable {
       admission: this.#admission,
       metrics: this.#metrics,
       flusher: new AnswerFlusher(environment.clock),
+      budget: new TurnBudget(environment.clock),
       isClosing: () => this.#closing !== undefined,
       over: (session) => this.#sessions.delete(session),
       crash: (error) => this.#crash(error),

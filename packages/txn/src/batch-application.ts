@@ -21,7 +21,7 @@ import { type Timestamp } from "./timestamp.ts";
 /** A value of at most this many bytes is never worth pages of its own. */
 const ALWAYS_INLINE_BYTES = 16;
 /** Rows, and bytes of long values, after which a batch lets the event loop run: about 2 ms. */
-const SLICE_ROWS = 1000;
+const SLICE_ROWS = 256;
 const SLICE_BYTES: number = 4 << 20;
 
 /** What `run` came to. */

@@ -1,4 +1,4 @@
-import { type Clock, assert, isKvsError, yieldTurn } from "@kvs/env";
+import { type Clock, TurnBudget, assert, isKvsError, yieldTurn } from "@kvs/env";
 import { PAGE_BYTES, PageMiss, type Pager } from "@kvs/pager";
 import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type BatchApplication } from "./batch-application.ts";
@@ -35,20 +35,22 @@ export interface BatchQueueParts {
  * Applies batches strictly one after the other, in the order of `submit`, and has them made durable
  * together.
  *
- * A batch whose pages are resident is applied within `submit`, without waiting. One that misses a
- * page holds up those behind it until it is applied; it does not hold up readers, nor the log.
+ * A batch whose pages are resident is applied within `submit`, without waiting, unless this turn has
+ * lasted long already. One that misses a page holds up those behind it until it is applied; it does not hold up readers, nor the log.
  * Other work that must not meet a half-applied batch takes its turn among them (`exclusive`).
  */
 export class BatchQueue {
   readonly #parts: BatchQueueParts;
   readonly #waiting: (() => void)[] = [];
   readonly #counter = new BatchReader();
+  readonly #budget: TurnBudget;
   #isBusy = false;
   #isSyncDue = false;
   #waitingBytes = 0;
 
   constructor(parts: BatchQueueParts) {
     this.#parts = parts;
+    this.#budget = new TurnBudget(parts.clock);
     parts.wal.onDurable((lsn) => parts.publisher.advance(lsn));
     parts.guard.onPoisoned(() => parts.publisher.fail(parts.guard.error("unknown")));
   }
@@ -112,7 +114,7 @@ export class BatchQueue {
   /** Whether a batch of this size cannot be applied at once. */
   #mustWait(batchBytes: number, rows: number): boolean {
     const { wal, guard, pager } = this.#parts;
-    if (guard.isPoisoned) return true;
+    if (guard.isPoisoned || this.#budget.isSpent()) return true;
     if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
     if (pager.space.freePages < pagesFor(batchBytes, rows)) return true;
     const space = wal.ensureSpace(logBytesFor(batchBytes));
@@ -137,6 +139,7 @@ export class BatchQueue {
     await this.#acquireFor(batch.length);
     const { application, time } = this.#parts;
     try {
+      await this.#budget.wait();
       await this.makeRoom(batch.length, rows);
     } catch (error) {
       this.#release();

@@ -53,23 +53,23 @@ test("a merge needs four pages at once; with four frames it gets them, whoever e
     }
     await pager.flushBefore(toPageLsn(1));
 
-    let isDone = false;
+    const merging = { isDone: false };
     const merge = pager
       .attempt(() => {
         for (const page of pages.slice(0, 4)) pager.fetch(page, view);
       })
       .then(() => {
-        isDone = true;
+        merging.isDone = true;
       });
     const read = async (page: PageId): Promise<void> => {
-      while (!isDone) {
+      while (!merging.isDone) {
         await pager.attempt(() => void pager.fetch(page, view));
         await yieldTurn(environment.clock);
       }
     };
     await Promise.all([merge, read(pages[5]!), read(pages[6]!)]);
 
-    expect(isDone).toBe(true);
+    expect(merging.isDone).toBe(true);
     await pager.close();
   });
 });

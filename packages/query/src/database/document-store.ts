@@ -63,9 +63,8 @@ export class DocumentStore<T extends object> implements Collection<T> {
 
   async insertMany(documents: readonly T[]): Promise<string[]> {
     if (documents.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(documents.length);
-    const prepared = documents.map((document) => this.#prepare(document));
-    if (prepared.length === 0) return [];
-    const ids = prepared.map(({ id }) => id);
+    if (documents.length === 0) return [];
+    const { ids, rows } = this.#prepare(documents);
     this.#requireDistinct(ids);
     const write = this.#rows.begin();
     try {
@@ -75,10 +74,12 @@ export class DocumentStore<T extends object> implements Collection<T> {
         const mutations: Mutation[] = [];
         for (let at = 0; at < keys.length; at++) {
           const key = keys[at]!;
+          const hasTime = this.#rows.budget.wait();
+          if (hasTime !== undefined) await hasTime;
           const found = this.#rows.read(key);
           const existing = found instanceof Promise ? await found : found;
           if (existing !== undefined) throw this.#duplicate(ids[at]!);
-          mutations.push({ type: "put", key, value: prepared[at]!.row });
+          mutations.push({ type: "put", key, value: rows[at]! });
         }
         return mutations;
       });
@@ -198,17 +199,27 @@ export class DocumentStore<T extends object> implements Collection<T> {
     return this.#spaces.ensure(this.#database, "collection", this.name);
   }
 
-  /** The row and the id of a new document. */
-  #prepare(document: T): { readonly id: string; readonly row: Uint8Array } {
-    requireObject(document);
-    const given = idOf(document);
-    if (given !== undefined && !isId(given)) throw badId(given);
-    const id = given ?? this.#rows.uuids.next();
+  /** The ids and rows of new documents. All rows share one piece of memory: less to collect. */
+  #prepare(documents: readonly T[]): {
+    readonly ids: string[];
+    readonly rows: readonly Uint8Array[];
+  } {
     const writer = this.#encoder;
     writer.reset();
-    writeDocumentHead(writer, 1);
-    encodeDocumentInto(withoutId(document, id) as DocumentObject, writer);
-    return { id, row: writer.toBytes() };
+    const ids: string[] = [];
+    const ends: number[] = [];
+    for (const document of documents) {
+      requireObject(document);
+      const given = idOf(document);
+      if (given !== undefined && !isId(given)) throw badId(given);
+      const id = given ?? this.#rows.uuids.next();
+      writeDocumentHead(writer, 1);
+      encodeDocumentInto(withoutId(document, id) as DocumentObject, writer);
+      ids.push(id);
+      ends.push(writer.position);
+    }
+    const bytes = writer.toBytes();
+    return { ids, rows: ends.map((end, at) => bytes.subarray(ends[at - 1] ?? 0, end)) };
   }
 
   #requireDistinct(ids: readonly string[]): void {

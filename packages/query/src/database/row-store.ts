@@ -1,4 +1,4 @@
-import { type Clock, type Random, yieldTurn } from "@kvs/env";
+import { type Clock, type Random, yieldTurn, TurnBudget } from "@kvs/env";
 import {
   type CommitPipe,
   type Entry,
@@ -41,6 +41,8 @@ const CHUNK_BYTES: number = 256 << 10;
 export class RowStore {
   readonly clock: Clock;
   readonly uuids: UuidSource;
+  /** What evaluation may take of one turn. */
+  readonly budget: TurnBudget;
   readonly #rows: RowSource;
   readonly #pipe: CommitPipe;
   readonly #locks = new KeyLocks();
@@ -52,6 +54,7 @@ export class RowStore {
 
   constructor(parts: RowStoreParts) {
     this.clock = parts.clock;
+    this.budget = new TurnBudget(parts.clock);
     this.uuids = new UuidSource(parts.clock, parts.random);
     this.#rows = parts.rows;
     this.#pipe = parts.pipe;
@@ -121,6 +124,8 @@ export class RowStore {
     const isHeld = this.#locks.acquire(names);
     if (isHeld !== undefined) await isHeld;
     try {
+      const hasTime = this.budget.wait();
+      if (hasTime !== undefined) await hasTime;
       const evaluated = evaluate();
       const mutations = evaluated instanceof Promise ? await evaluated : evaluated;
       if (mutations.length === 0) return undefined;

@@ -1,4 +1,10 @@
-import { AssertionFailure, type Clock, type KvsError, type TestHooks } from "@kvs/env";
+import {
+  AssertionFailure,
+  type Clock,
+  type KvsError,
+  type TestHooks,
+  type TurnBudget,
+} from "@kvs/env";
 import {
   CURSOR_BATCH_MAX,
   type FrameReader,
@@ -39,6 +45,8 @@ interface InFlight {
 export interface ExchangeParts {
   readonly database: HostedDatabase;
   readonly clock: Clock;
+  /** What all sessions together may take of one turn; each handles one request at least. */
+  readonly budget: TurnBudget;
   readonly hooks: TestHooks;
   readonly limits: ServerLimits;
   readonly admission: Admission;
@@ -119,7 +127,7 @@ export class Exchange implements RequestContext {
     let isEnd = false;
     let bytes = 0;
     for (let left = SLICE_REQUESTS; left > 0 && bytes < SLICE_BYTES && !isEnd; left--) {
-      if (!this.canBegin) break;
+      if (!this.canBegin || (bytes > 0 && this.#parts.budget.isSpent())) break;
       if (!reader.next()) isEnd = true;
       else if (isRequestId(reader.id)) this.#begin(reader);
       else throw badId(reader.id);

@@ -17,6 +17,7 @@ import {
   type Environment,
   type KvsError,
   assert,
+  type TurnBudget,
 } from "@kvs/env";
 import {
   FrameReader,
@@ -47,6 +48,7 @@ export interface SessionHost {
   readonly admission: Admission;
   readonly metrics: ServerMetrics;
   readonly flusher: AnswerFlusher;
+  readonly budget: TurnBudget;
   readonly isClosing: () => boolean;
   /** The session is over, and holds nothing any more. */
   readonly over: (session: Session) => void;
@@ -203,6 +205,7 @@ export class Session {
         admission,
         metrics,
         clock: environment.clock,
+        budget: this.#host.budget,
         hooks: environment.hooks,
         outbox: this.#outbox,
         isClosing: this.#host.isClosing,
