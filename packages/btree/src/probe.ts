@@ -24,6 +24,8 @@ export class Probe {
   /** The key's bytes are the first `length` of these, then come zeros for the last head. */
   readonly bytes: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX + HEAD_BYTES);
   length = 0;
+  /** Of no meaning: see `touchAhead` in search.ts. */
+  touched = 0;
   versionHigh = 0;
   versionLow = 0;
 
