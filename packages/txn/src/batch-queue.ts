@@ -6,7 +6,7 @@ import { BATCH_BYTES_MAX, BatchReader } from "./batch-format.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
-import { txnError } from "./txn-error.ts";
+import { txnError, withoutEffect } from "./txn-error.ts";
 
 /** Log bytes asked for in advance beyond a batch's own: page images and splits along its way. */
 const LOG_RESERVE_BYTES: number = 64 << 10;
@@ -94,10 +94,14 @@ export class BatchQueue {
   async makeRoom(batchBytes: number, rows: number): Promise<void> {
     const { wal, guard, pager } = this.#parts;
     guard.requireSound();
-    await wal.room();
-    await wal.ensureSpace(logBytesFor(batchBytes));
-    const missing = pagesFor(batchBytes, rows) - pager.space.freePages;
-    if (missing > 0) await pager.grow(missing);
+    try {
+      await wal.room();
+      await wal.ensureSpace(logBytesFor(batchBytes));
+      const missing = pagesFor(batchBytes, rows) - pager.space.freePages;
+      if (missing > 0) await pager.grow(missing);
+    } catch (error) {
+      throw withoutEffect(error);
+    }
     guard.requireSound();
   }
 
@@ -203,7 +207,7 @@ export class BatchQueue {
     const { application, guard } = this.#parts;
     if (application.hasLogged) guard.poison(error);
     application.abandon();
-    return guard.isPoisoned ? guard.error("none") : error;
+    return guard.isPoisoned ? guard.error("none") : withoutEffect(error);
   }
 
   async #acquireFor(batchBytes: number): Promise<void> {

@@ -13,6 +13,7 @@ import { mainTreeEntry, makeRoot } from "./open-store.ts";
 import { type Publisher } from "./publisher.ts";
 import { repeatUntilDone } from "./recovery.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
+import { withoutEffect } from "./txn-error.ts";
 
 /** The longest name of a tree, in UTF-8. */
 const NAME_BYTES_MAX = 256;
@@ -105,7 +106,7 @@ export class TreeMaker {
     } catch (error) {
       if (mini.lastBatchStart !== NO_START) guard.poison(error);
       if (!guard.isPoisoned) mini.startAttempt(); // gives back what it had picked
-      throw error;
+      throw withoutEffect(error);
     } finally {
       mini.endBatch();
     }

@@ -1,4 +1,4 @@
-import { type ErrorDetails, KvsError, type Outcome } from "@kvs/env";
+import { type ErrorDetails, KvsError, type Outcome, isKvsError } from "@kvs/env";
 
 /**
  * Codes of this package.
@@ -50,4 +50,12 @@ export function txnError(
 /** What every call gets after `close`. */
 export function closedError(): KvsError<TxnErrorCode> {
   return txnError("TXN_CLOSED", "the store is closed; open it again");
+}
+
+/** The error, of any layer, for a caller whose request certainly has no effect. */
+export function withoutEffect(error: unknown): unknown {
+  if (!isKvsError(error) || error.outcome === "none") return error;
+  const { code, message, retryable, details } = error;
+  const text = message.slice(code.length + 2); // the code is put before it again
+  return new KvsError(code, text, { outcome: "none", retryable, details, cause: error });
 }
