@@ -1,5 +1,6 @@
 import { type Scenario } from "./scenario.ts";
 import { envScenario } from "./scenarios/env.ts";
+import { storageScenario } from "./scenarios/storage.ts";
 
 /** Every scenario there is. A new one is a file in `scenarios` and a line here. */
-export const scenarios: readonly Scenario[] = [envScenario];
+export const scenarios: readonly Scenario[] = [envScenario, storageScenario];

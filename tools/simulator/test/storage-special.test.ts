@@ -19,16 +19,12 @@ async function countViolations(
   return violations;
 }
 
-/** Around the length for which the log goes on where an old record begins. */
-const LENGTHS = Array.from({ length: 160 }, (_, at) => 320 + at);
-
-test("REL-W6: what a torn group left behind never comes back, wherever the log goes on", async () => {
-  expect(await countViolations(LENGTHS, (length) => reviveTornGroup(length))).toBe(0);
+test("REL-W6: what a torn group left behind never comes back, also where its records would fit", async () => {
+  await reviveTornGroup();
 });
 
-test("REL-W6: without epochs it comes back for some length (wal.ignore-epoch)", async () => {
-  const run = (length: number): Promise<void> => reviveTornGroup(length, ["wal.ignore-epoch"]);
-  expect(await countViolations(LENGTHS, run)).toBeGreaterThan(0);
+test("REL-W6: without epochs it comes back (wal.ignore-epoch)", async () => {
+  await expect(reviveTornGroup(["wal.ignore-epoch"])).rejects.toThrow(StorageViolation);
 });
 
 const VERSIONS = Array.from({ length: 16 }, (_, versions) => versions + 1);

@@ -1,17 +1,10 @@
 import { type Environment, type Random, createRandom } from "@kvs/env";
 import { BlockHashes, type DiskCall, InstantWorld, SimStorage } from "@kvs/sim";
-import { type Entry, Store, type StoreOptions } from "@kvs/txn";
-import {
-  type Content,
-  StorageViolation,
-  auditStore,
-  auditStructure,
-  findState,
-  isSame,
-  readContent,
-} from "./audit.ts";
-import { MAIN, type LifeHooks } from "./modelled-store.ts";
-import { toKeyBytes } from "./model-key.ts";
+import { type StoreOptions } from "@kvs/txn";
+import { StorageViolation } from "./audit.ts";
+import { ChangeWatch } from "./change-watch.ts";
+import { type LifeHooks, MAIN } from "./modelled-store.ts";
+import { recover } from "./recover.ts";
 import { type Allowance, StoreModel } from "./store-model.ts";
 
 /** What runs on the disk that crashes. */
@@ -55,6 +48,11 @@ const CALLS_PER_RUN = 64;
 const VIOLATIONS_MAX = 5;
 /** One recovery in so many is looked at from all sides; the others are read once, in order. */
 const AUDIT_EVERY = 16;
+
+interface RecoveryOptions {
+  readonly allowed: Allowance;
+  readonly crashed?: (storage: SimStorage) => void;
+}
 
 /** A moment at which the power may fail. */
 interface CrashPoint {
@@ -194,113 +192,18 @@ class CrashExplorer {
     return modes.map((mode) => storage.sampleCrashImage(this.#random, mode));
   }
 
-  /** Opens what a crash left, and compares it with the model. */
-  async #recoverOnce(
-    storage: SimStorage,
-    model: StoreModel,
-    recovery: {
-      readonly allowed: Allowance;
-      /** Called when the power may fail during recovery. */
-      readonly crashed?: (storage: SimStorage) => void;
-    },
-  ): Promise<number> {
+  #recoverOnce(storage: SimStorage, model: StoreModel, recovery: RecoveryOptions): Promise<number> {
     this.#report.recoveries++;
-    const watch = new ChangeWatch(storage);
-    let isRecovering = true;
+    const isThorough = this.#report.recoveries % AUDIT_EVERY === 0;
     const { mutants = [] } = this.#options;
-    const world = new InstantWorld(storage, {
+    const { store } = this.#subject;
+    return recover(storage, model, {
+      store,
       mutants,
-      disk: {
-        onCall: (call) => {
-          if (isRecovering && watch.note(call)) recovery.crashed?.(storage);
-          return undefined;
-        },
-      },
+      isThorough,
+      random: this.#random,
+      ...recovery,
     });
-    return world.run(async (environment) => {
-      const store = await Store.open(environment, this.#subject.store);
-      isRecovering = false;
-      const { allowed } = recovery;
-      if (this.#report.recoveries % AUDIT_EVERY === 0) {
-        await auditStore(store, model, { allowed, random: this.#random });
-      }
-      const content = await readContent(store);
-      const batch = findState(content, model, allowed);
-      await probe(store, content);
-      await auditStructure(store);
-      return batch;
-    });
-  }
-}
-
-/**
- * Writes to a store that has recovered, and looks at it again: what recovery should have taken back
- * would come to light.
- */
-async function probe(store: Store, before: Content): Promise<void> {
-  const entries = before.get(MAIN)!;
-  const value = new Uint8Array(700).fill(7);
-  const added = toKeyBytes("probe");
-  const deleted = entries[Math.floor(entries.length / 2)]?.key ?? added;
-  await store.batch([
-    { type: "delete", key: deleted },
-    { type: "put", key: added, value },
-  ]);
-  const after = await readContent(store);
-  const expected = entries.filter(({ key }) => !isSame(key, deleted) && !isSame(key, added));
-  const found = after.get(MAIN)!.filter(({ key }) => !isSame(key, added));
-  const isRight =
-    found.length === expected.length &&
-    found.every((entry, at) => isSameEntry(entry, expected[at]!)) &&
-    isSame(await store.get(added), value) &&
-    [...before].every(([tree, rows]) => tree === MAIN || isSameRows(after.get(tree), rows));
-  if (!isRight)
-    throw new StorageViolation("a batch after recovery changed other rows than its own");
-}
-
-function isSameRows(found: readonly Entry[] | undefined, expected: readonly Entry[]): boolean {
-  return (
-    found?.length === expected.length &&
-    found.every((entry, at) => isSameEntry(entry, expected[at]!))
-  );
-}
-
-function isSameEntry(one: Entry, other: Entry): boolean {
-  return (
-    isSame(one.key, other.key) && isSame(one.value, other.value) && one.version === other.version
-  );
-}
-
-/** Disk calls that change nothing. */
-const READS: ReadonlySet<string> = new Set([
-  "readAt",
-  "readAtSync",
-  "size",
-  "stat",
-  "list",
-  "space",
-  "lock",
-  "unlock",
-  "close",
-]);
-
-/** Knows whether a crash now could leave other images than a crash at the call before. */
-class ChangeWatch {
-  readonly #storage: SimStorage;
-  #begun = 0;
-  #last = "";
-
-  constructor(storage: SimStorage) {
-    this.#storage = storage;
-  }
-
-  note({ operation }: DiskCall): boolean {
-    if (!READS.has(operation)) this.#begun++;
-    const { bytesWritten, syncs } = this.#storage.stats;
-    const now = `${this.#begun} ${bytesWritten} ${syncs}`;
-    if (now === this.#last) return false;
-    this.#last = now;
-    return true;
   }
 }
 

@@ -125,6 +125,7 @@ export class DiskOracle {
     readonly source: Uint8Array;
     readonly position: number;
   }): void {
+    if (position % PAGE_BYTES !== 0) return; // the rest of a write that was cut short
     const view = new DataView(source.buffer, source.byteOffset, source.length);
     for (let at = 0; at + PAGE_BYTES <= source.length; at += PAGE_BYTES) {
       this.#pagesWritten++;

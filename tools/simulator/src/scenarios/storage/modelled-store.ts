@@ -44,6 +44,11 @@ export class ModelledStore {
     return new ModelledStore(await Store.open(environment, storeOptions), model, options);
   }
 
+  /** Whether a tree was made, or is being made. */
+  knows(name: string): boolean {
+    return this.model.hasTree(name);
+  }
+
   /**
    * The number of a tree.
    *

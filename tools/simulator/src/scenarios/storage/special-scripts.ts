@@ -1,4 +1,4 @@
-import { createRandom } from "@kvs/env";
+import { assert, createRandom } from "@kvs/env";
 import { type DiskCall, type DiskVerdict, InstantWorld, SimStorage } from "@kvs/sim";
 import { type StoreOptions } from "@kvs/txn";
 import { StorageViolation, auditStore } from "./audit.ts";
@@ -16,32 +16,44 @@ const STORE: StoreOptions = {
 /** Length of the rows of a group whose first sector is lost: longer than a sector. */
 const TORN_ROW_BYTES = 600;
 
+/** A disk on which the first sector of a group of three batches is lost. */
+interface TornGroup {
+  readonly storage: SimStorage;
+  /** Where the second batch's record begins: it is whole. */
+  readonly secondStart: number;
+  /** Bytes of a record beyond the row's value. */
+  readonly recordOverhead: number;
+}
+
 /**
- * Tears a group of three batches so that the second and the third are whole on the disk; recovers,
- * and writes one row of a given length. For one length the new log ends exactly where a record of
- * the torn group begins. Then looks at what the next recovery finds.
+ * Tears a group of three batches so that the second and the third are whole on the disk; recovers;
+ * and writes rows until the log ends exactly where the second one's record begins. Then looks at what
+ * the next recovery finds.
  *
  * @throws {StorageViolation} if a batch comes back that was gone.
  */
-export async function reviveTornGroup(
-  rowBytes: number,
-  mutants: readonly string[] = [],
-): Promise<void> {
+export async function reviveTornGroup(mutants: readonly string[] = []): Promise<void> {
   const model = new StoreModel(MAIN);
-  const storage = await tearGroup(model);
-  for (const bytes of [rowBytes, undefined]) {
+  const { storage, secondStart, recordOverhead } = await tearGroup(model);
+  const live = async (body: (open: ModelledStore) => Promise<void>): Promise<void> => {
     const world = new InstantWorld(storage, { mutants });
     await world.run(async (environment) => {
       const open = await ModelledStore.open(environment, STORE, model);
       model.settle(await auditStore(open.store, model));
-      if (bytes !== undefined) await open.batch(range(9, 10, bytes));
+      await body(open);
     });
     storage.processDied();
-  }
+  };
+  await live(async (open) => {
+    await open.batch(range(9, 10, 20)); // with an image of its page
+    const { endLsn } = open.store.stats().wal;
+    await open.batch(range(9, 10, secondStart - endLsn - recordOverhead));
+    assert(open.store.stats().wal.endLsn === secondStart, "the log ends at the old record's start");
+  });
+  await live(() => Promise.resolve());
 }
 
-/** A disk on which the first sector of a group of three batches is lost. */
-async function tearGroup(model: StoreModel): Promise<SimStorage> {
+async function tearGroup(model: StoreModel): Promise<TornGroup> {
   const storage = new SimStorage({ random: createRandom(1) });
   let isLast = false;
   let image: SimStorage | undefined;
@@ -62,13 +74,19 @@ async function tearGroup(model: StoreModel): Promise<SimStorage> {
     const { endLsn } = open.store.stats().wal;
     isLast = true;
     for (const row of range(0, 3, TORN_ROW_BYTES)) void open.batch([row]);
+    const recordBytes = (open.store.stats().wal.endLsn - endLsn) / 3;
     await isTorn;
-    return endLsn;
+    return { endLsn, recordBytes };
   });
-  const base = start - (start % SEGMENT_BYTES);
+  const { endLsn, recordBytes } = start;
+  const base = endLsn - (endLsn % SEGMENT_BYTES);
   const path = `store/log/${String(base).padStart(20, "0")}.wal`;
-  image!.overwrite(path, start - base, new Uint8Array(512 - (start % 512)));
-  return image!;
+  image!.overwrite(path, endLsn - base, new Uint8Array(512 - (endLsn % 512)));
+  return {
+    storage: image!,
+    secondStart: endLsn + recordBytes,
+    recordOverhead: recordBytes - TORN_ROW_BYTES,
+  };
 }
 
 /**

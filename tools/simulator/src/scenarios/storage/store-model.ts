@@ -146,6 +146,11 @@ export class StoreModel {
     this.#batch(batch).version ??= version;
   }
 
+  /** Whether a batch that is not void makes this tree. */
+  hasTree(name: string): boolean {
+    return this.#makers.has(name);
+  }
+
   /** Names of the trees after this batch, sorted. */
   treesAt(batch: number): string[] {
     const names = [...this.#makers].filter(([, maker]) => maker <= batch).map(([name]) => name);

@@ -1,0 +1,26 @@
+import { allowedKinds } from "@kvs/sim";
+import { type Scenario } from "../scenario.ts";
+import { StorageRun } from "./storage/storage-run.ts";
+
+/**
+ * The storage engine under test: one store that is written, read, crashed, recovered and damaged, and
+ * compared with a model at every step.
+ */
+export const storageScenario: Scenario = {
+  name: "storage",
+  description: "one store with a model beside it, under crashes, disk faults and damage",
+  mutants: [
+    "wal.skip-datasync",
+    "wal.ignore-epoch",
+    "pager.skip-wal-rule",
+    "pager.ignore-checksum",
+    "pager.write-live-frame",
+    "txn.skip-page-images",
+    "txn.commit-before-mini",
+    "txn.skip-undo",
+    "txn.free-before-commit",
+    "txn.prune-tombstone-early",
+  ],
+  faultKinds: allowedKinds({ canCrashAll: false }).filter((kind) => !kind.startsWith("network.")),
+  run: (seed, options) => new StorageRun(seed, options).run(),
+};
