@@ -91,7 +91,7 @@ const { document } = fc.letrec<{ document: DocumentValue }>((tie) => ({
 export { document };
 
 /** `Object.fromEntries` defines members, so `__proto__` is one like any other. */
-export function objectOf(members: readonly (readonly [string, DocumentValue])[]): DocumentValue {
+function objectOf(members: readonly (readonly [string, DocumentValue])[]): DocumentValue {
   return Object.fromEntries(members);
 }
 

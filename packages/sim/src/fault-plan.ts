@@ -68,7 +68,7 @@ export function isKindOf<Section extends string>(
 }
 
 /** Faults of the network that happen at a moment, as opposed to single frames. */
-export const NETWORK_FAULTS: readonly NetworkFaultKind[] = [
+const NETWORK_FAULTS: readonly NetworkFaultKind[] = [
   ...PARTITION_SHAPES.map((shape): PartitionFaultKind => `network.partition-${shape}`),
   ...LINK_FAULTS,
   ...EVIL_FAULTS,

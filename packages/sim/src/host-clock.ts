@@ -4,7 +4,7 @@ import { assert } from "@kvs/env";
 export const SIM_EPOCH_MS = 1_767_225_600_000;
 
 /** The farthest a host's oscillator may be off: 5 %, in parts per million. */
-export const CLOCK_DRIFT_PPM_MAX = 50_000;
+const CLOCK_DRIFT_PPM_MAX = 50_000;
 
 /**
  * The hardware clocks of one host; they outlive its processes.

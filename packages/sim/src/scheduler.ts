@@ -34,7 +34,7 @@ export interface RunOptions {
 export type RunEnd = "until" | "time" | "idle";
 
 /** A run of this many events is a loop without end, not a test. */
-export const RUN_EVENTS_MAX = 50_000_000;
+const RUN_EVENTS_MAX = 50_000_000;
 
 /** What `schedule` needs to know besides the action. */
 export interface EventOptions {

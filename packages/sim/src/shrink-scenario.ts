@@ -19,7 +19,7 @@ export interface ShrunkScenario {
 }
 
 /** A search of this many runs takes minutes for usual scenarios. */
-export const SHRINK_SCENARIO_RUNS_MAX = 500;
+const SHRINK_SCENARIO_RUNS_MAX = 500;
 
 /**
  * Looks for a small scenario that still fails: first without what holds for the whole run, then

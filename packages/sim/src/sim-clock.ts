@@ -5,7 +5,7 @@ import { type Incarnation } from "./incarnation.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** The longest delay a timer takes: what fits 32 bits, as in Node. */
-export const TIMER_DELAY_MS_MAX: number = 2 ** 31 - 1;
+const TIMER_DELAY_MS_MAX: number = 2 ** 31 - 1;
 /** A turn that asks for another turn at its end gives time this long to pass. */
 const TURN_MICROS = 5;
 /** Turns of one microsecond are told apart on the monotonic clock by this much. */

@@ -1,9 +1,9 @@
 import { type Random, type TestHooks } from "@kvs/env";
 
 /** Chance that a buggify site is switched on for a run. */
-export const BUGGIFY_SITE_PROBABILITY = 0.25;
+const BUGGIFY_SITE_PROBABILITY = 0.25;
 /** Chance that a switched-on site answers yes. */
-export const BUGGIFY_FIRE_PROBABILITY = 0.25;
+const BUGGIFY_FIRE_PROBABILITY = 0.25;
 
 /** What a run did at one buggify site. */
 export interface BuggifySiteReport {

@@ -3,11 +3,10 @@ import { assert } from "@kvs/env";
 import {
   INFO_OVERFLOW,
   INFO_TOMBSTONE,
-  INLINE_CELL_BYTES_MAX,
-  LEAF_REST_OFFSET,
   OverflowWriter,
   Probe,
   type RowValue,
+  isLongValue,
   writeOverflow,
 } from "@kvs/btree";
 import { type Wal } from "@kvs/wal";
@@ -18,8 +17,6 @@ import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Timestamp } from "./timestamp.ts";
 
-/** A value of at most this many bytes is never worth pages of its own. */
-const ALWAYS_INLINE_BYTES = 16;
 /** Rows, and bytes of long values, after which a batch lets the event loop run: about 2 ms. */
 const SLICE_ROWS = 256;
 const SLICE_BYTES: number = 4 << 20;
@@ -135,7 +132,7 @@ export class BatchApplication {
     value.bytes = batch.bytes;
     value.from = batch.valueFrom;
     value.to = batch.valueTo;
-    const isLong = isTooLong(batch.keyTo - batch.keyFrom, value.to - value.from);
+    const isLong = isLongValue(batch.keyTo - batch.keyFrom, value.to - value.from);
     if (isLong) this.#overflow.begin(batch.bytes.subarray(value.from, value.to));
     else this.#tree.writer.begin(this.#probe);
     this.#phase = isLong ? "value" : "row";
@@ -183,10 +180,4 @@ export class BatchApplication {
     this.#tree = undefined;
     this.#parts.mini.endBatch();
   }
-}
-
-/** Whether a value gets pages of its own. */
-function isTooLong(keyBytes: number, valueBytes: number): boolean {
-  if (valueBytes <= ALWAYS_INLINE_BYTES) return false;
-  return LEAF_REST_OFFSET + keyBytes + valueBytes > INLINE_CELL_BYTES_MAX;
 }

@@ -10,7 +10,7 @@ import { txnError } from "./txn-error.ts";
  * Types: 1 put (with a value), 2 delete (without). At most one mutation a key of a tree; the order
  * is the caller's. Format: docs/formats/batch.md.
  */
-export const MUTATION_PUT = 1;
+const MUTATION_PUT = 1;
 export const MUTATION_DELETE = 2;
 
 /** The longest key of a store, in bytes: 1 KB, and a prefix for layers above. */

@@ -30,7 +30,7 @@ export interface StoreFinding {
 }
 
 /** Findings after which a check stops looking for more. */
-export const FINDINGS_MAX = 1000;
+const FINDINGS_MAX = 1000;
 
 /**
  * Reads every tree and every bitmap page: structure, and that each page has exactly one owner, or is

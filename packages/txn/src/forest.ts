@@ -1,13 +1,5 @@
 import { ByteReader, ByteWriter, decodeUtf8, encodeUtf8 } from "@kvs/codec";
-import {
-  Cursor,
-  INFO_OVERFLOW,
-  INFO_TOMBSTONE,
-  Probe,
-  type TreeState,
-  TreeWriter,
-  newTreeState,
-} from "@kvs/btree";
+import { Cursor, Probe, type TreeState, TreeWriter, newTreeState } from "@kvs/btree";
 import { type PageId, type Pager } from "@kvs/pager";
 import { MAIN_TREE } from "./batch-format.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
@@ -131,15 +123,20 @@ async function readCatalog(pager: Pager, catalog: TreeState): Promise<TreeEntry[
   const cursor = new Cursor(catalog, pager);
   cursor.place(new Probe().set(new Uint8Array(0), 0, Number.MAX_SAFE_INTEGER));
   const entries: TreeEntry[] = [];
-  while (await pager.attempt(() => cursor.next())) {
-    const flags = cursor.isTombstone ? INFO_TOMBSTONE : cursor.isLong ? INFO_OVERFLOW : 0;
-    if (flags !== 0) throw txnError("TXN_DAMAGED_CATALOG", "the list of trees has a strange row");
-    entries.push(decodeTreeEntry(cursor));
+  // What a row says is read in the turn in which the cursor reached it: later its page may be gone.
+  const readNext = (): TreeEntry | undefined =>
+    cursor.next() ? decodeTreeEntry(cursor) : undefined;
+  for (;;) {
+    const entry = await pager.attempt(readNext);
+    if (entry === undefined) return entries;
+    entries.push(entry);
   }
-  return entries;
 }
 
 function decodeTreeEntry(cursor: Cursor): TreeEntry {
+  if (cursor.isTombstone || cursor.isLong) {
+    throw txnError("TXN_DAMAGED_CATALOG", "the list of trees has a strange row");
+  }
   try {
     const reader = new ByteReader(cursor.valueView());
     const treeId = reader.varint();

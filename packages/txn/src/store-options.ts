@@ -1,11 +1,11 @@
 import { assert } from "@kvs/env";
 
 /** Page cache unless told: half of what a node of 512 MB has for pages. */
-export const MEMORY_BYTES_DEFAULT: number = 128 << 20;
+const MEMORY_BYTES_DEFAULT: number = 128 << 20;
 /** Log after which a checkpoint begins by itself: recovery reads it in about two seconds. */
-export const CHECKPOINT_LOG_BYTES_DEFAULT: number = 256 << 20;
+const CHECKPOINT_LOG_BYTES_DEFAULT: number = 256 << 20;
 /** Time after which a checkpoint begins by itself, if anything was written. */
-export const CHECKPOINT_INTERVAL_MS_DEFAULT = 60_000;
+const CHECKPOINT_INTERVAL_MS_DEFAULT = 60_000;
 
 export interface StoreOptions {
   /** The store's directory; made if absent. */

@@ -10,17 +10,17 @@ import { type Clock, assert } from "@kvs/env";
 export type Timestamp = number;
 
 /** 2025-01-01T00:00:00Z in milliseconds since 1970. */
-export const EPOCH_MS = 1_735_689_600_000;
+const EPOCH_MS = 1_735_689_600_000;
 /** Timestamps within one millisecond. */
-export const TICKS_PER_MS = 4096;
+const TICKS_PER_MS = 4096;
 /** The last timestamp there is: one less than the newest version, which no row may have. */
-export const TIMESTAMP_MAX: Timestamp = Number.MAX_SAFE_INTEGER - 1;
+const TIMESTAMP_MAX: Timestamp = Number.MAX_SAFE_INTEGER - 1;
 /**
  * How far the wall clock may leap against the monotonic one before it is no longer believed until
  * the next start: more than any correction, less than a clock set to another year by mistake, which
  * would use up the timestamps until then.
  */
-export const WALL_LEAP_MS_MAX: number = 2 * 3600 * 1000;
+const WALL_LEAP_MS_MAX: number = 2 * 3600 * 1000;
 
 /** The wall time of a timestamp, in milliseconds since 1970. */
 export function timestampToMs(timestamp: Timestamp): number {

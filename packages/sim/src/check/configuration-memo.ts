@@ -1,7 +1,7 @@
 import { assert } from "@kvs/env";
 
 /** Words of a memo at most: 256 MB. A search that needs more has lost its way. */
-export const MEMO_WORDS_MAX: number = 1 << 26;
+const MEMO_WORDS_MAX: number = 1 << 26;
 
 /**
  * A set of word strings: which configurations a search has seen. An open-addressing table points

@@ -9,7 +9,7 @@ import {
 } from "./history.ts";
 
 /** Events one recorder holds: about 2 GB. Longer runs are cut into histories. */
-export const HISTORY_EVENTS_MAX = 10_000_000;
+const HISTORY_EVENTS_MAX = 10_000_000;
 
 /** One open operation. Exactly one of its methods is called, once, when the client knows. */
 export interface OpenCall<F extends HistoryFunction> {

@@ -7,7 +7,7 @@ import { type DeadEnd, findDeadEnd } from "./dead-end.ts";
 import { drawTimeline, TIMELINE_ROWS_MAX, type TimelineRow } from "./timeline.ts";
 
 /** Model steps a key may cost by default: a few seconds at worst. */
-export const LINEARIZABILITY_STEPS_MAX = 5_000_000;
+const LINEARIZABILITY_STEPS_MAX = 5_000_000;
 
 export interface LinearizabilityOptions {
   /** Model steps per key after which its verdict is `unknown`. At least 1. */

@@ -175,7 +175,7 @@ export function splitChange(change: FileChange, unitBytes: number): FileChange[]
 }
 
 /** The part of a write or zeroing that lies in [from, to), which is inside its range. */
-export function pieceOf(change: FileChange, from: number, to: number): FileChange {
+function pieceOf(change: FileChange, from: number, to: number): FileChange {
   assert(change.type !== "truncate", "a truncation has no parts");
   if (change.type === "zero") return { ...change, from, to };
   const bytes = change.bytes.subarray(from - change.position, to - change.position);

@@ -6,7 +6,7 @@ import { FileState } from "./file-state.ts";
 import { BLOCK_BYTES } from "./sparse-bytes.ts";
 
 /** The number of the directory everything is below. */
-export const ROOT_ID = 1;
+const ROOT_ID = 1;
 
 /** What kind of file system this is. */
 export interface FileSystemTraits {
@@ -360,7 +360,7 @@ export class StorageState {
 }
 
 /** The names along a path from the root; "." and empty ones mean nothing, ".." goes up. */
-export function segmentsOf(path: string): string[] {
+function segmentsOf(path: string): string[] {
   const segments: string[] = [];
   for (const segment of path.split("/")) {
     if (segment === "..") segments.pop();

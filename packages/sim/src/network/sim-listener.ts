@@ -4,7 +4,7 @@ import { Scheduler } from "../scheduler.ts";
 import { type SimConnection } from "./sim-connection.ts";
 
 /** Connections one listener holds at once, unless it says otherwise. */
-export const CONNECTIONS_MAX = 10_000;
+const CONNECTIONS_MAX = 10_000;
 
 const KIND_LISTENER_CLOSED = Scheduler.kind("network.listener-closed");
 

@@ -13,7 +13,7 @@ import { type ClientTls, type PeerIdentity, type ServerTls } from "@kvs/env";
 import { hashText } from "../trace-hash.ts";
 
 /** Who issues certificates that do not name their issuer. */
-export const DEFAULT_AUTHORITY = "ca";
+const DEFAULT_AUTHORITY = "ca";
 
 /** What {@link simulatedCertificate} writes. */
 export interface CertificateFields {
