@@ -1,19 +1,20 @@
 /**
- * `pnpm verify:sim`, a step of `npm test`: new seeds of every scenario, as many as fit into a short
- * time. Its last line says how many each of them ran.
+ * `pnpm verify:sim`, a step of `npm test`: seeds of every scenario from the first one on, as many as
+ * fit into a short time, so that a run that was green stays green until something changes. Its last
+ * line says how many each of them ran. New seeds are what soaks are for: docs/testing.md.
  */
-import { randomInt } from "node:crypto";
 import { runJobs } from "./jobs.ts";
 import { scenarios } from "./registry.ts";
 import { simulate } from "./simulate.ts";
 import { type Summary } from "./tally.ts";
 
+const FIRST_SEED = 1;
 /** For all scenarios together. */
 const MINUTES = 1;
 
 const notes: string[] = [];
 for (const { name } of scenarios) {
-  const seed = randomInt(2 ** 32);
+  const seed = FIRST_SEED;
   const minutes = MINUTES / scenarios.length;
   const given = ["--scenario", name, "--seed", String(seed), "--minutes", String(minutes)];
   let output = "";
