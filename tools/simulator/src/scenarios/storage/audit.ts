@@ -89,7 +89,7 @@ export function compareRows(
 }
 
 /** Learns from what a store holds the timestamps of batches that were never answered. */
-export function learnVersions(content: Content, model: StoreModel, batch: number): void {
+function learnVersions(content: Content, model: StoreModel, batch: number): void {
   for (const [tree, entries] of content) {
     const rows = model.rowsAt(tree, batch);
     for (const [at, entry] of entries.entries()) {
@@ -240,7 +240,7 @@ export function isSame(one: Uint8Array | undefined, other: Uint8Array | undefine
 }
 
 /** A key for people: what is not a letter or digit as hexadecimal, long ones cut. */
-export function show(key: ModelKey): string {
+function show(key: ModelKey): string {
   const text = key
     .slice(0, 40)
     .replaceAll(/[^\w.-]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
@@ -248,7 +248,7 @@ export function show(key: ModelKey): string {
 }
 
 /** A value for people: its length and how it begins. */
-export function brief(value: Uint8Array | undefined): string {
+function brief(value: Uint8Array | undefined): string {
   if (value === undefined) return "nothing";
   const start = [...value.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0"));
   return `${value.length} bytes ${start.join("")}`;
