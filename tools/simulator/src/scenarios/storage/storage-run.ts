@@ -12,7 +12,7 @@ import {
 } from "@kvs/sim";
 import { type SeedOptions, type SeedResult } from "../../scenario.ts";
 import { AcknowledgementOracle } from "./acknowledgement-oracle.ts";
-import { auditStore, auditStructure } from "./audit.ts";
+import { StorageViolation, auditStore, auditStructure } from "./audit.ts";
 import { exploreDamage } from "./damage-explorer.ts";
 import { drawDamages } from "./damage-at-rest.ts";
 import { DiskOracle } from "./disk-oracle.ts";
@@ -20,10 +20,12 @@ import { MAIN, ModelledStore, type PlannedMutation } from "./modelled-store.ts";
 import { recover } from "./recover.ts";
 import { type StoreKnobs, drawStoreKnobs } from "./store-knobs.ts";
 import { prefill } from "./prefill.ts";
+import { hideSpreadVersions, reviveTornGroup } from "./special-scripts.ts";
 import { type Allowance, StoreModel } from "./store-model.ts";
 import { Workload } from "./workload.ts";
 
 const HOST = "n1";
+const PAGES_PATH = "store/pages.kvs";
 /** What fills a small disk, until space is given back. */
 const BALLAST_PATH = "ballast";
 const BALLAST_BYTES: number = 4 << 20;
@@ -99,7 +101,7 @@ export class StorageRun {
     this.#answers = new AcknowledgementOracle(this.#model, store, this.#mutants);
     this.#disk = new DiskOracle({
       storage: () => this.#host.storage,
-      pagesPath: "store/pages.kvs",
+      pagesPath: PAGES_PATH,
       logPath: "store/log",
     });
     this.#host = this.#simulation.addHost(HOST, {
@@ -127,6 +129,7 @@ export class StorageRun {
     }
     await this.#damage();
     this.#violations.push(...(await this.#disk.violations()));
+    await this.#runSpecialScripts();
     return this.#result();
   }
 
@@ -238,7 +241,7 @@ export class StorageRun {
   }
 
   #crash(): void {
-    if (this.#isHealed || !this.#host.isAlive) return;
+    if (this.#isHealed) return;
     this.#simulation.countFault("process.crash");
     this.#host.crash(this.#calls.chance(0.3) ? "worst-case" : undefined);
     this.#simulation.after(SUPERVISOR_MS, () => {
@@ -296,6 +299,26 @@ export class StorageRun {
     this.#violations.push(...report.violations);
   }
 
+  /** Rare alignments, which chance alone meets too seldom. */
+  async #runSpecialScripts(): Promise<void> {
+    if (this.#violations.length > 0) return;
+    const versions = 1 + this.#random.split("special").below(14);
+    try {
+      await reviveTornGroup(this.#mutants);
+      await hideSpreadVersions(versions, this.#mutants);
+    } catch (error) {
+      if (!(error instanceof StorageViolation)) throw error;
+      this.#violations.push(error.message);
+    }
+  }
+
+  /** Whether the store has become ten times as large as its page cache. */
+  get #isLarge(): boolean {
+    const { storage } = this.#host;
+    if (!storage.files().includes(PAGES_PATH)) return false;
+    return storage.readFile(PAGES_PATH).length >= 10 * this.#knobs.store.memoryBytes!;
+  }
+
   #result(): SeedResult {
     const { hash, simulatedSeconds, faults, probes, buggifySites } = this.#simulation.result();
     const sites = Object.entries(buggifySites).map(
@@ -313,6 +336,7 @@ export class StorageRun {
         ["batches submitted", submitted],
         ["answers checked", this.#answers.checked],
         ["pages written", this.#disk.pagesWritten],
+        ["stores ten times their cache", this.#isLarge ? 1 : 0],
       ]),
       buggifySites: new Map(sites),
       hash,

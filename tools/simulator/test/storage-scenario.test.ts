@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { type SeedResult } from "../src/scenario.ts";
+import { storageScenario } from "../src/scenarios/storage.ts";
+
+const TIMEOUT_MS = 600_000;
+const SEEDS = 12;
+/** Each sabotage is found within so many seeds. */
+const SEEDS_PER_MUTANT = 25;
+
+test(
+  "a store lives through random workloads, crashes, faults and damage",
+  { timeout: TIMEOUT_MS },
+  async () => {
+    const counts = new Map<string, number>();
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations, operations, probes } = await storageScenario.run(seed, {});
+      expect(violations, `seed ${seed}`).toEqual([]);
+      for (const [name, count] of [...probes, ["operations", operations] as const]) {
+        counts.set(name, (counts.get(name) ?? 0) + count);
+      }
+    }
+
+    console.log(`${SEEDS} seeds: ${JSON.stringify(Object.fromEntries(counts))}`);
+    for (const state of [
+      "images recovered",
+      "recoveries crashed",
+      "answers checked",
+      "stores ten times their cache",
+      "txn.batch-undone",
+      "txn.checkpoint-flushed",
+      "wal.torn-tail",
+    ]) {
+      expect(counts.get(state), state).toBeGreaterThan(0);
+    }
+  },
+);
+
+test("the same seed gives the same run", { timeout: TIMEOUT_MS }, async () => {
+  const run = (seed: number): Promise<SeedResult> =>
+    storageScenario.run(seed, { wantsTrace: true });
+  for (const seed of [1, 2]) {
+    const [first, second] = [await run(seed), await run(seed)];
+    expect(second.hash).toBe(first.hash);
+    expect(second.trace).toEqual(first.trace);
+    expect(second.operations).toBe(first.operations);
+  }
+  expect((await run(4)).hash).not.toBe((await run(5)).hash);
+});
+
+for (const mutant of storageScenario.mutants) {
+  test(`random seeds find the sabotage ${mutant}`, { timeout: TIMEOUT_MS }, async () => {
+    let found: readonly string[] = [];
+    for (let seed = 1; found.length === 0 && seed <= SEEDS_PER_MUTANT; seed++) {
+      found = (await storageScenario.run(seed, { mutant })).violations;
+    }
+    expect(found).not.toEqual([]);
+  });
+}
