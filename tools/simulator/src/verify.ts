@@ -1,8 +1,10 @@
 /**
  * `pnpm verify:sim`, a step of `npm test`: seeds of every scenario from the first one on, as many as
- * fit into a short time, so that a run that was green stays green until something changes. Its last
- * line says how many each of them ran. New seeds are what soaks are for: docs/testing.md.
+ * fit into a short time, so that a run that was green stays green until something changes; turbo
+ * keeps its result. The report says how many each of them ran. New seeds are what soaks are for: docs/testing.md.
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { runJobs } from "./jobs.ts";
 import { scenarios } from "./registry.ts";
 import { simulate } from "./simulate.ts";
@@ -34,4 +36,5 @@ for (const { name } of scenarios) {
   const summary = JSON.parse(output.trimEnd().split("\n").at(-1)!) as Summary;
   notes.push(`${name} ${summary.seeds} seeds from ${seed}, ${summary.violations} violations`);
 }
+writeFileSync(join(import.meta.dirname, "..", "simulate-report.txt"), `${notes.join("; ")}\n`);
 console.log(notes.join("; "));
