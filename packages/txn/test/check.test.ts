@@ -4,6 +4,7 @@ import { InstantWorld, type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { checkStore } from "../src/check.ts";
+import { type Store } from "../src/index.ts";
 import { type Forest } from "../src/forest.ts";
 import { type OpenedEngine, openEngine } from "../src/open-store.ts";
 import { resolveStoreOptions } from "../src/store-options.ts";
@@ -80,11 +81,12 @@ test("damage of single pages is found, and the rest is looked at all the same", 
     damaged.flipBit("store/pages.kvs", (page * 4096 + 2000) * 8);
     const isUsed = storage.readFile("store/pages.kvs").subarray(page * 4096)[4] !== 0;
     try {
-      await withStore(damaged, async (store) => {
+      const look = async (store: Store): Promise<void> => {
         const findings = await store.check();
         if (findings.some((finding) => finding.page === page)) found++;
         else if (findings.length === 0) expect(isUsed, `page ${page}`).toBe(false);
-      });
+      };
+      await withStore(damaged, look, { isDamaged: true });
     } catch {
       found++; // the catalog's root: nothing can be opened without it
     }

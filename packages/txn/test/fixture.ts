@@ -1,4 +1,4 @@
-import { type Environment, createRandom } from "@kvs/env";
+import { type Environment, createRandom, isKvsError } from "@kvs/env";
 import { InstantWorld, type InstantWorldOptions, SimStorage } from "@kvs/sim";
 import { expect } from "vitest";
 
@@ -11,20 +11,40 @@ export function newStorage(seed = 1): SimStorage {
   return new SimStorage({ random: createRandom(seed) });
 }
 
-/** Runs a body with a store open, as a process of its own that is killed when the body is done. */
+/**
+ * Runs a body with a store open, as a process of its own that is killed when the body is done. If the
+ * store is still open then, its own check finds nothing wrong, unless the body damages it.
+ */
 export async function withStore<T>(
   storage: SimStorage,
   body: (store: Store, environment: Environment) => Promise<T>,
-  options: { readonly store?: Partial<StoreOptions>; readonly world?: InstantWorldOptions } = {},
+  options: WithStoreOptions = {},
 ): Promise<T> {
   const world = new InstantWorld(storage, options.world);
   try {
     return await world.run(async (environment) => {
       const store = await Store.open(environment, { ...SMALL, ...options.store });
-      return body(store, environment);
+      const result = await body(store, environment);
+      if (options.isDamaged !== true) await expectSoundIfOpen(store);
+      return result;
     });
   } finally {
     storage.processDied(world.environment.disk);
+  }
+}
+
+interface WithStoreOptions {
+  readonly store?: Partial<StoreOptions>;
+  readonly world?: InstantWorldOptions;
+  /** Whether the body leaves damage behind. */
+  readonly isDamaged?: boolean;
+}
+
+async function expectSoundIfOpen(store: Store): Promise<void> {
+  try {
+    await expectSound(store);
+  } catch (error) {
+    if (!isKvsError(error)) throw error; // closed, or its disk is broken
   }
 }
 
