@@ -12,6 +12,7 @@ export {
 export { type Clock, type Timer, sleep, yieldTurn } from "./clock.ts";
 export { closestName } from "./closest-name.ts";
 export { type Compressor, type Compressors } from "./compressors.ts";
+export { type DataKeys } from "./data-keys.ts";
 export {
   type Disk,
   type DiskErrorCode,
@@ -25,6 +26,7 @@ export {
   writeFullyAt,
 } from "./disk.ts";
 export { type Environment } from "./environment.ts";
+export { type KeyProvider, type KeyProviderErrorCode, type WrappedKey } from "./key-provider.ts";
 export {
   type ErrorDetails,
   KvsError,
@@ -55,6 +57,7 @@ export {
   SEND_BUFFER_MAX_BYTES,
   type ServerTls,
 } from "./network.ts";
+export { NonceSequence } from "./nonce-sequence.ts";
 export { type Random, type Seed, createRandom, pick, shuffle } from "./random.ts";
 export { type TestHooks, noTestHooks } from "./test-hooks.ts";
 export { TURN_BUDGET_MS, TurnBudget } from "./turn-budget.ts";

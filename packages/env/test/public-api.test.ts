@@ -14,6 +14,7 @@ test("the package exports these names", () => {
       "MemoryDisk",
       "Mutex",
       "NONCE_BYTES",
+      "NonceSequence",
       "SEND_BUFFER_BYTES",
       "SEND_BUFFER_MAX_BYTES",
       "TAG_BYTES",
