@@ -11,6 +11,8 @@ import { type ErrorDetails, KvsError } from "@kvs/env";
  * - `BTREE_VALUE_TOO_LARGE`: a value has more bytes than a tree takes; split it.
  * - `BTREE_NO_TREE`: a page file holds no tree; create one, or open another file.
  * - `BTREE_NOT_CLEAN`: a process ended while it changed a tree that no log protects; restore the file from a copy.
+ * - `BTREE_NOT_EMPTY`: a load fills an empty tree only; put the entries one by one, or load into another tree.
+ * - `BTREE_NOT_SORTED`: the entries of a load are not in ascending order of their keys; sort them, each key once.
  */
 export type BtreeErrorCode =
   | "BTREE_DAMAGED_OP"
@@ -19,7 +21,9 @@ export type BtreeErrorCode =
   | "BTREE_KEY_TOO_LARGE"
   | "BTREE_VALUE_TOO_LARGE"
   | "BTREE_NO_TREE"
-  | "BTREE_NOT_CLEAN";
+  | "BTREE_NOT_CLEAN"
+  | "BTREE_NOT_EMPTY"
+  | "BTREE_NOT_SORTED";
 
 /** Makes an error of this package, for the caller to throw. */
 export function btreeError(

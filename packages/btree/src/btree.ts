@@ -12,8 +12,10 @@ import {
 } from "@kvs/pager";
 import { btreeError } from "./btree-error.ts";
 import { type TreeReport, checkTree } from "./check.ts";
+import { BulkLoad } from "./bulk-load.ts";
 import { Cursor } from "./cursor.ts";
 import { Descent } from "./descent.ts";
+import { type MapEntry, loadRows } from "./load-rows.ts";
 import { OverflowReader } from "./overflow-reader.ts";
 import {
   type OverflowValue,
@@ -55,12 +57,6 @@ export interface ScanOptions {
   readonly reverse?: boolean;
   /** At most so many entries; default: all. */
   readonly limit?: number;
-}
-
-/** A key and its value, in bytes of the caller's own. */
-export interface MapEntry {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
 }
 
 /**
@@ -204,6 +200,32 @@ export class BTree {
   }
 
   /**
+   * Fills the map, which must be empty, from entries in ascending order of their keys: several times
+   * faster than one `put` after the other, and every page is full. Other changes wait meanwhile, and
+   * readers find nothing before all is there.
+   *
+   * @returns How many entries there were.
+   * @throws {KvsError} `BTREE_NOT_EMPTY`, `BTREE_NOT_SORTED`; as `put`. The map is empty then.
+   */
+  load(entries: Iterable<MapEntry> | AsyncIterable<MapEntry>): Promise<number> {
+    return this.#change(async () => {
+      await this.#requireEmpty();
+      const pages = this.#pages;
+      const bulk = new BulkLoad(this.#state, pages, VERSION);
+      const run = <Result>(step: () => Result): Promise<Result> => pages.run(step);
+      const taken: Run<PageId>[] = (pages.taken = []);
+      try {
+        return await loadRows(entries, { bulk, overflow: this.#overflow, run });
+      } catch (error) {
+        for (const pagesTaken of taken) await this.#giveBack(pagesTaken);
+        throw error;
+      } finally {
+        pages.taken = undefined;
+      }
+    });
+  }
+
+  /**
    * The entries of a range, in order. An entry that is there all the time is met exactly once, one
    * that comes or goes meanwhile is met or not.
    *
@@ -269,6 +291,12 @@ export class BTree {
     const { rootId: catalogRoot } = this.#state;
     await this.#pager.writeHeader({ ...this.#pager.header, catalogRoot, regionCount, isClean });
     this.#isClean = isClean;
+  }
+
+  async #requireEmpty(): Promise<void> {
+    const cursor = this.#cursorAt({});
+    if (!(await this.#pager.attempt(() => cursor.next()))) return;
+    throw btreeError("BTREE_NOT_EMPTY", "only an empty map is loaded; put the entries instead");
   }
 
   async #insert(key: Uint8Array, row: RowValue): Promise<void> {

@@ -1,5 +1,6 @@
-export { BTree, type MapEntry, type ScanOptions } from "./btree.ts";
+export { BTree, type ScanOptions } from "./btree.ts";
 export { type BtreeErrorCode } from "./btree-error.ts";
+export { BulkLoad } from "./bulk-load.ts";
 export {
   type Attempt,
   FINDINGS_MAX,
@@ -10,6 +11,7 @@ export {
 } from "./check.ts";
 export { Cursor } from "./cursor.ts";
 export { Descent } from "./descent.ts";
+export { type LoadRowsOptions, type MapEntry, loadRows } from "./load-rows.ts";
 export { OverflowReader, RunList } from "./overflow-reader.ts";
 export {
   OVERFLOW_PAGE_BYTES,

@@ -10,6 +10,7 @@ import {
   pageLsn,
   setPageLsn,
 } from "@kvs/pager";
+import { copyBytes } from "./copy-bytes.ts";
 import {
   COUNT_OFFSET,
   ENTRY_BYTES,
@@ -36,6 +37,7 @@ import {
   firstChild,
   freeBytes,
   garbageBytes,
+  headOf,
   heapStart,
   pageLevel,
   prefixLength,
@@ -242,26 +244,4 @@ export class PageEditor {
     u16[(base + HEAP_START_OFFSET) >>> 1] = start;
     u16[(base + COUNT_OFFSET) >>> 1] = count + 1;
   }
-}
-
-/** The four bytes of `key` from `offset` on, of `length` that are there, as one number. */
-function headOf(key: Uint8Array, offset: number, length: number): number {
-  let head = 0;
-  for (let at = 0; at < length && at < HEAD_BYTES; at++) head |= key[offset + at]! << (24 - 8 * at);
-  return head >>> 0;
-}
-
-/** Below this many bytes a loop beats the call and the view that `set` costs. */
-const COPY_LOOP_BYTES = 48;
-
-// oxlint-disable-next-line eslint/max-params -- a memory copy has five
-function copyBytes(
-  target: Uint8Array,
-  at: number,
-  source: Uint8Array,
-  from: number,
-  length: number,
-): void {
-  if (length > COPY_LOOP_BYTES) target.set(source.subarray(from, from + length), at);
-  else for (let byte = 0; byte < length; byte++) target[at + byte] = source[from + byte]!;
 }

@@ -31,6 +31,8 @@ export const PLAIN_LSN: PageLsn = 1 as PageLsn;
 export class PlainPages implements PageWriter {
   readonly ops: ByteWriter = new ByteWriter({ initialBytes: 8192 });
   readonly runPagesMax: number;
+  /** Set it to an array to have the pages listed there that are allocated from then on. */
+  taken: Run<PageId>[] | undefined = undefined;
   readonly #pager: Pager;
   readonly #pageOps = new PageOps();
   readonly #view = new PageView();
@@ -91,6 +93,7 @@ export class PlainPages implements PageWriter {
     assert(!this.#isMutating, "the mini-transaction before has ended");
     this.#isMutating = true;
     for (const run of this.#picked) this.#use(run);
+    this.taken?.push(...this.#picked);
     this.#picked.length = 0;
   }
 

@@ -1,5 +1,6 @@
 import { type ByteWriter } from "@kvs/codec";
 import { type PageId, type PageView, pageIdOf } from "@kvs/pager";
+import { copyBytes } from "./copy-bytes.ts";
 import { OP_INSERT, writeOpHeader } from "./page-op.ts";
 import { type Probe } from "./probe.ts";
 import {
@@ -118,11 +119,6 @@ function copyRest(buffer: Uint8Array, at: number, probe: Probe, prefix: number):
   for (let byte = from; byte < length; byte++) buffer[at + byte - from] = bytes[byte]!;
 }
 
-/** Below this many bytes a loop beats the call and the view that `set` costs. */
-const COPY_LOOP_BYTES = 48;
-
 function copyValue(buffer: Uint8Array, at: number, value: RowValue): void {
-  const { bytes, from, to } = value;
-  if (to - from > COPY_LOOP_BYTES) buffer.set(bytes.subarray(from, to), at);
-  else for (let byte = from; byte < to; byte++) buffer[at + byte - from] = bytes[byte]!;
+  copyBytes(buffer, at, value.bytes, value.from, value.to - value.from);
 }

@@ -140,6 +140,13 @@ export function keyLength(page: PageView, slot: number): number {
   return prefixLength(page) + (entryInfo(page, slot) & INFO_LENGTH_MASK);
 }
 
+/** The first four of the `length` bytes of a key that begin at `offset`, as one number, zero-padded. */
+export function headOf(key: Uint8Array, offset: number, length: number): number {
+  let head = 0;
+  for (let at = 0; at < length && at < HEAD_BYTES; at++) head |= key[offset + at]! << (24 - 8 * at);
+  return head >>> 0;
+}
+
 /** Bytes between the last entry and the first cell. */
 export function contiguousFreeBytes(page: PageView): number {
   return heapStart(page) - entriesOffset(prefixLength(page)) - ENTRY_BYTES * entryCount(page);

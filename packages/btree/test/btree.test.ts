@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { createRandom, pick } from "@kvs/env";
 import { NO_PAGE, type PageId, PageView, bitOf, bitmapPageOf, hasBit } from "@kvs/pager";
-import { BTree, type MapEntry, type ScanOptions } from "../src/btree.ts";
+import { BTree, type ScanOptions } from "../src/btree.ts";
+import { type MapEntry } from "../src/load-rows.ts";
 import { PATH, createTree, makeWorld, openTree } from "./stand-alone.ts";
 import { drawKey, drawValue, utf8 } from "./test-tree.ts";
 
@@ -235,4 +236,64 @@ test("a damaged page is an error for what lies in it, and a finding", async () =
   expect(findings.map(({ type, page }) => [type, page])).toContainEqual(["unreadable", pages[3]]);
   await expect(entriesOf(again)).rejects.toEqual(code("PAGER_CORRUPT_PAGE"));
   expect(await again.get(utf8("02999"))).toEqual(utf8("x"));
+});
+
+const numbered = (at: number): MapEntry => ({
+  key: utf8(String(at).padStart(6, "0")),
+  value: at % 100 === 7 ? new Uint8Array(20_000 + at).fill(at) : utf8(`value ${at}`),
+});
+
+test("a map is loaded in order, from an iterable or an async one, and goes on as any other", async () => {
+  const entries = Array.from({ length: 3000 }, (_, at) => numbered(at));
+  async function* slowly(): AsyncGenerator<MapEntry> {
+    for (const entry of entries) yield entry;
+  }
+  for (const source of [entries, slowly()]) {
+    const world = makeWorld();
+    const tree = await createTree(world, 16);
+    expect(await tree.load(source)).toBe(3000);
+    await tree.put(utf8("001000x"), utf8("between"));
+    expect(await tree.delete(utf8("002000"))).toBe(true);
+    await tree.flush();
+
+    const again = await openTree(world, 16);
+
+    expect(await again.check()).toMatchObject({ findings: [], rows: 3000 });
+    expect(await again.get(utf8("000107"))).toEqual(numbered(107).value);
+    const found = await entriesOf(again, { gte: utf8("000999"), lt: utf8("001002") });
+    expect(found.map(({ value }) => new TextDecoder().decode(value))).toEqual([
+      "value 999",
+      "value 1000",
+      "between",
+      "value 1001",
+    ]);
+  }
+});
+
+test("a load that fails leaves the map empty, and no page in use", async () => {
+  const world = makeWorld();
+  const tree = await createTree(world, 16);
+  const bad: [string, MapEntry[], string][] = [
+    ["out of order", [numbered(2500), numbered(2500)], "BTREE_NOT_SORTED"],
+    [
+      "a key too long",
+      [{ key: new Uint8Array(1101).fill(255), value: utf8("") }],
+      "BTREE_KEY_TOO_LARGE",
+    ],
+    [
+      "a value too long",
+      [{ key: utf8("z"), value: new Uint8Array((64 << 20) + 1) }],
+      "BTREE_VALUE_TOO_LARGE",
+    ],
+  ];
+  for (const [, last, expected] of bad) {
+    const entries = [...Array.from({ length: 2000 }, (_, at) => numbered(at)), ...last];
+    await expect(tree.load(entries)).rejects.toMatchObject({ code: expected, outcome: "none" });
+    expect(await entriesOf(tree)).toEqual([]);
+    await tree.flush();
+    await expectNoLeak(world);
+  }
+  await tree.load([numbered(1)]);
+  await expect(tree.load([numbered(2)])).rejects.toMatchObject({ code: "BTREE_NOT_EMPTY" });
+  expect(await entriesOf(tree)).toHaveLength(1);
 });

@@ -6,6 +6,7 @@ test("the package exports these names", () => {
     [
       "BEHIND_ALL_VERSIONS",
       "BTree",
+      "BulkLoad",
       "Cursor",
       "Descent",
       "FINDINGS_MAX",
@@ -40,6 +41,7 @@ test("the package exports these names", () => {
       "entryInfo",
       "isLongValue",
       "leafVersion",
+      "loadRows",
       "newTreeState",
       "overflowPages",
       "readOverflow",
