@@ -6,6 +6,9 @@ test("the package exports these names", () => {
     [
       "createNodeEnvironment",
       "createStderrTrace",
+      "fileKeyProvider",
+      "newMasterKeyLine",
+      "variableKeyProvider",
     ]
   `);
 });

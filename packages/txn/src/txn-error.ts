@@ -16,6 +16,10 @@ import { type ErrorDetails, KvsError, type Outcome, isKvsError } from "@kvs/env"
  * - `TXN_DAMAGED_LOG`: a record of the engine's log makes no sense.
  * - `TXN_DAMAGED_CATALOG`: the list of trees makes no sense.
  * - `TXN_DAMAGED_STORE`: files of the store are missing or too short.
+ * - `TXN_DAMAGED_KEYS`: the file that holds the store's data keys is damaged, was changed, or belongs to another store.
+ * - `TXN_KEYS_REQUIRED`: the store is encrypted, and was opened without a provider of its master key.
+ * - `TXN_TOO_MANY_KEYS` (retryable): earlier rotations of the store's keys have not come to their end.
+ * - `TXN_UNKNOWN_VERSION`: a file was written by a newer version of the program.
  */
 export type TxnErrorCode =
   | "TXN_POISONED"
@@ -29,7 +33,11 @@ export type TxnErrorCode =
   | "TXN_SNAPSHOT_CLOSED"
   | "TXN_DAMAGED_LOG"
   | "TXN_DAMAGED_CATALOG"
-  | "TXN_DAMAGED_STORE";
+  | "TXN_DAMAGED_STORE"
+  | "TXN_DAMAGED_KEYS"
+  | "TXN_KEYS_REQUIRED"
+  | "TXN_TOO_MANY_KEYS"
+  | "TXN_UNKNOWN_VERSION";
 
 export interface TxnErrorOptions {
   readonly outcome?: Outcome;
