@@ -213,6 +213,11 @@ export class FrameCache {
     return false;
   }
 
+  /** Whether the disk may miss a change to the page. */
+  isDirty(frame: Frame): boolean {
+    return this.recLsn[frame] !== CLEAN;
+  }
+
   /** Whether the frame is dirty and no write of it is under way. */
   isWaitingForWrite(frame: Frame): boolean {
     return this.recLsn[frame] !== CLEAN && this.isWriting[frame] === 0;

@@ -33,6 +33,7 @@ export { type PageFileHeader } from "./file-header.ts";
 export { createPageFile } from "./page-file.ts";
 export { type FreeSpace } from "./free-space.ts";
 export { type FlushOptions } from "./write-back.ts";
+export { type OldKeyPages } from "./old-keys.ts";
 export { Pager } from "./pager.ts";
 export { type PagerOptions, type PagerStats } from "./pager-options.ts";
 export { type CorruptionReason, type PagerErrorCode } from "./pager-error.ts";

@@ -16,6 +16,8 @@ import {
 } from "./file-header.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
+import { sealedKeyOf } from "./page-seal.ts";
+import { type PageSealer } from "./page-sealer.ts";
 import { diskFull, fileFull, noHeader, writeFailed } from "./pager-error.ts";
 
 /** Page ids are 32 bits wide. */
@@ -31,30 +33,42 @@ const GROW_PAGES_MAX = 4096;
 export class PageFile {
   readonly file: File;
   readonly #path: string;
+  readonly #sealer: PageSealer;
   #pageCount: number;
   #header: PageFileHeader;
+  /** Which key each copy of the header is under. */
+  readonly #headerKeyIds: number[];
   /** Whether the newest header on disk is known to be durable, so that the other may go. */
   #isHeaderDurable = false;
   #growing: Promise<void> = Promise.resolve();
 
-  private constructor(file: File, path: string, pageCount: number, header: PageFileHeader) {
+  private constructor(file: File, pageCount: number, headers: Headers, sealer: PageSealer) {
     this.file = file;
-    this.#path = path;
+    this.#path = file.path;
+    this.#sealer = sealer;
     this.#pageCount = pageCount;
-    this.#header = header;
+    this.#header = headers.newest;
+    this.#headerKeyIds = headers.keyIds;
   }
 
   /**
    * Opens a page file.
    *
-   * @throws {KvsError} `DISK_NOT_FOUND`, `PAGER_NO_HEADER`, `PAGER_UNKNOWN_VERSION`, `DISK_IO`.
+   * @throws {KvsError} `DISK_NOT_FOUND`, `PAGER_NO_HEADER`, `PAGER_UNKNOWN_VERSION`, `DISK_IO`;
+   *   of its header `PAGER_NOT_AUTHENTIC`, `PAGER_KEY_UNKNOWN`.
    */
-  static async open(environment: Environment, path: string, readOnly: boolean): Promise<PageFile> {
+  static async open(
+    environment: Environment,
+    path: string,
+    options: { readonly readOnly: boolean; readonly sealer: PageSealer },
+  ): Promise<PageFile> {
+    const { readOnly, sealer } = options;
     const file = await environment.disk.open(path, { readOnly });
     try {
-      const header = await readHeaderCopies(file, path);
+      const headers = await readHeaderCopies(file, path);
+      sealer.requireAuthentic(headers.page, headerPageOf(headers.newest.sequence));
       const pageCount = Math.floor((await file.size()) / PAGE_BYTES);
-      return new PageFile(file, path, pageCount, header);
+      return new PageFile(file, pageCount, headers, sealer);
     } catch (error) {
       await file.close();
       throw error;
@@ -64,6 +78,11 @@ export class PageFile {
   /** The file's length in pages. Only grows. */
   get pageCount(): number {
     return this.#pageCount;
+  }
+
+  /** Which key each of the two copies of the header is under; 0 for none. */
+  get headerKeyIds(): readonly number[] {
+    return this.#headerKeyIds;
   }
 
   /** The header as read, or as written last. */
@@ -96,6 +115,7 @@ export class PageFile {
     const sequence = this.#header.sequence + 1;
     const header: PageFileHeader = { ...fields, sequence };
     const page = encodeFileHeader(header);
+    this.#sealer.authenticate(page);
     try {
       // Written by a process that died before its sync, it may not be durable yet; the copy that is
       // about to be overwritten would then be the only one.
@@ -108,6 +128,7 @@ export class PageFile {
       throw error instanceof KvsError ? writeFailed(this.#path, error) : error;
     }
     this.#header = header;
+    this.#headerKeyIds[headerPageOf(sequence)] = sealedKeyOf(page);
   }
 
   async #growTo(target: number): Promise<void> {
@@ -179,22 +200,34 @@ export async function readFileHeader(
   if ((await environment.disk.stat(path)) === undefined) return undefined;
   const file = await environment.disk.open(path, { readOnly: true });
   try {
-    return await readHeaderCopies(file, path);
+    return (await readHeaderCopies(file, path)).newest;
   } finally {
     await file.close();
   }
 }
 
-async function readHeaderCopies(file: File, path: string): Promise<PageFileHeader> {
+interface Headers {
+  readonly newest: PageFileHeader;
+  /** The page that it was read from. */
+  readonly page: Uint8Array;
+  readonly keyIds: number[];
+}
+
+async function readHeaderCopies(file: File, path: string): Promise<Headers> {
   let newest: PageFileHeader | undefined;
+  let newestPage: Uint8Array | undefined;
+  const keyIds: number[] = [];
   for (let copy = 0; copy < HEADER_COPIES; copy++) {
     const page = new Uint8Array(PAGE_BYTES);
     const header = await readHeaderCopy(file, page, copy as PageId, path);
+    keyIds.push(header === undefined ? 0 : sealedKeyOf(page));
     if (header === undefined) continue;
-    if (newest === undefined || header.sequence > newest.sequence) newest = header;
+    if (newest !== undefined && newest.sequence > header.sequence) continue;
+    newest = header;
+    newestPage = page;
   }
-  if (newest === undefined) throw noHeader(path);
-  return newest;
+  if (newest === undefined || newestPage === undefined) throw noHeader(path);
+  return { newest, page: newestPage, keyIds };
 }
 
 /** A copy that cannot be read is as good as a damaged one: the other may be intact. */

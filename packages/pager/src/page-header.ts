@@ -7,19 +7,19 @@ import { type PageView } from "./page-view.ts";
  *   offset  size  field       integers are little-endian
  *        0     4  checksum    CRC-32 of bytes [4, PAGE_BYTES)
  *        4     1  type        never 0, so that a zeroed page never decodes
- *        5     1  flags       bit 0: the body is encrypted
+ *        5     1  flags       bit 0: the body is sealed; bit 1: the page is plain, and authenticated
  *        6     2  reserved    zero
  *        8     8  pageLsn     the last log record applied to this page
  *       16     4  pageId      self-reference: exposes a misdirected read or write
  *       20     4  fileId      the same across files
  *       24     4  epoch       the life of the store in which the page was written
  *       28     4  keyId       which data key sealed the body; 0 if none
- *       32    12  nonce       of AES-256-GCM; zero if not encrypted
- *       44    16  tag         of AES-256-GCM; zero if not encrypted
+ *       32    12  nonce       of AES-256-GCM; zero if keyId is
+ *       44    16  tag         of AES-256-GCM; zero if keyId is
  *       60     4  reserved    zero
  *
- * In a frame, type, pageLsn and pageId are always right; the other fields are filled in when a copy
- * is sealed for the disk.
+ * In a frame, type, pageLsn and pageId are always right, flags, keyId, nonce and tag are zero, and the
+ * body is plain; the other fields are filled in when a copy is sealed for the disk.
  *
  * Format: docs/formats/page.md. Source: Mohan et al., "ARIES" (1992): the page LSN.
  */
@@ -37,6 +37,11 @@ export const PAGE_EPOCH_OFFSET = 24;
 export const PAGE_KEY_ID_OFFSET = 28;
 export const PAGE_NONCE_OFFSET = 32;
 export const PAGE_TAG_OFFSET = 44;
+
+/** The body is sealed. */
+export const FLAG_SEALED = 1;
+/** The page is plain, and the tag is of all of it: a copy of the file's header. */
+export const FLAG_AUTHENTICATED = 2;
 
 /** What a page holds. Numbers are part of the format. */
 export type PageType =

@@ -5,6 +5,7 @@ import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
 import { type Frame } from "./page-miss.ts";
 import { findPageFault } from "./page-seal.ts";
+import { type PageSealer } from "./page-sealer.ts";
 import { corruptPage } from "./pager-error.ts";
 import { ABSENT } from "./page-table.ts";
 import { type Attempt, type Room } from "./room.ts";
@@ -24,6 +25,7 @@ export interface PageLoaderParts {
   readonly file: PageFile;
   readonly room: Room;
   readonly writeBack: WriteBack;
+  readonly sealer: PageSealer;
   readonly ignoresChecksum: boolean;
 }
 
@@ -86,7 +88,7 @@ export class PageLoader {
     if (frame === ABSENT) frame = cache.spare;
     const target = cache.memory.bytes(frame);
     try {
-      if (writeBack.isWriting(id)) writeBack.copyUnderWay(id, target);
+      if (writeBack.isWriting(id)) this.#takeCopy(id, target);
       else this.#verify(id, target, readFullyAtSync(file.file, target, id * PAGE_BYTES));
     } catch (error) {
       cache.giveBack(frame);
@@ -119,7 +121,7 @@ export class PageLoader {
     const { frame } = loading;
     const target = cache.memory.bytes(frame);
     try {
-      if (writeBack.isWriting(id)) writeBack.copyUnderWay(id, target);
+      if (writeBack.isWriting(id)) this.#takeCopy(id, target);
       else this.#verify(id, target, await readFullyAt(file.file, target, id * PAGE_BYTES));
       this.reads++;
       if (this.#loading.get(id) === loading) this.#finish(id, loading);
@@ -140,10 +142,16 @@ export class PageLoader {
     for (const attempt of loading.attempts) this.#parts.room.pin(attempt, loading.frame);
   }
 
+  /** The page was dropped while it was being written: what is on its way to the disk is the page. */
+  #takeCopy(id: PageId, target: Uint8Array): void {
+    this.#parts.writeBack.copyUnderWay(id, target);
+    this.#parts.sealer.open(target, id);
+  }
+
   #verify(id: PageId, target: Uint8Array, count: number): void {
     const { path, fileId } = this.#parts;
     const fault = findPageFault(target.subarray(0, count), { id, fileId });
-    if (fault === undefined) return;
+    if (fault === undefined) return this.#parts.sealer.open(target, id);
     if (fault.reason === "checksum" && this.#parts.ignoresChecksum) return;
     throw corruptPage(path, id, id * PAGE_BYTES, fault);
   }

@@ -1,10 +1,14 @@
 import { crc32 } from "@kvs/codec";
 import { assert } from "@kvs/env";
 import {
+  FLAG_AUTHENTICATED,
+  FLAG_SEALED,
   PAGE_BYTES,
   PAGE_EPOCH_OFFSET,
   PAGE_FILE_ID_OFFSET,
+  PAGE_FLAGS_OFFSET,
   PAGE_ID_OFFSET,
+  PAGE_KEY_ID_OFFSET,
   PAGE_OVERFLOW,
   PAGE_TYPE_OFFSET,
 } from "./page-header.ts";
@@ -17,14 +21,31 @@ export interface PageOwner {
   readonly epoch: number;
 }
 
-/** Fills in what a page needs on disk; the checksum last. A later change breaks the seal. */
+/** Fills in what a plain page needs on disk. A later change breaks the checksum. */
 export function sealPage(page: Uint8Array, owner: PageOwner): void {
+  writeOwner(page, owner);
+  writeChecksum(page);
+}
+
+/** Writes who the page belongs to. */
+export function writeOwner(page: Uint8Array, owner: PageOwner): void {
   assert(page.length === PAGE_BYTES, "a page is sealed whole");
   assert(page[PAGE_TYPE_OFFSET]! !== 0, "a page has a type before it is written");
   const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
   view.setUint32(PAGE_FILE_ID_OFFSET, owner.fileId, true);
   view.setUint32(PAGE_EPOCH_OFFSET, owner.epoch, true);
-  view.setUint32(0, crc32(page.subarray(4)), true);
+}
+
+/** The last thing that is done to a page before it is written. */
+export function writeChecksum(page: Uint8Array): void {
+  const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
+  view.setUint32(0, crc32(page.subarray(4, PAGE_BYTES)), true);
+}
+
+/** The key that a page on the disk was sealed with, 0 if it is plain. */
+export function sealedKeyOf(page: Uint8Array): number {
+  if ((page[PAGE_FLAGS_OFFSET]! & (FLAG_SEALED | FLAG_AUTHENTICATED)) === 0) return 0;
+  return new DataView(page.buffer, page.byteOffset, PAGE_BYTES).getUint32(PAGE_KEY_ID_OFFSET, true);
 }
 
 /** What to look for in a page that was read. */

@@ -1,9 +1,13 @@
 import { type ErrorDetails, KvsError, isKvsError } from "@kvs/env";
+import { PAGE_BYTES } from "./page-header.ts";
 
 /**
  * Codes of the pager.
  *
  * - `PAGER_CORRUPT_PAGE`: a page on disk is not what was written there; restore it from a copy.
+ * - `PAGER_NOT_AUTHENTIC`: a page is intact, but is not what was sealed under its key for its place; treat it as forged.
+ * - `PAGER_KEY_UNKNOWN`: a page is sealed with a key that the caller does not have; open with the keys of this store.
+ * - `PAGER_LOST_WRITE`: the disk has an older state of a page than was written; restore it from a copy.
  * - `PAGER_NO_HEADER`: neither copy of a page file's header is intact; restore the file from a copy.
  * - `PAGER_UNKNOWN_VERSION`: a page file has a format that this program does not know; use a newer one.
  * - `PAGER_WRITE_FAILED`: a page could not be written or synced, and nothing will be from now on.
@@ -12,6 +16,9 @@ import { type ErrorDetails, KvsError, isKvsError } from "@kvs/env";
  */
 export type PagerErrorCode =
   | "PAGER_CORRUPT_PAGE"
+  | "PAGER_NOT_AUTHENTIC"
+  | "PAGER_KEY_UNKNOWN"
+  | "PAGER_LOST_WRITE"
   | "PAGER_NO_HEADER"
   | "PAGER_UNKNOWN_VERSION"
   | "PAGER_WRITE_FAILED"
@@ -44,6 +51,33 @@ export function corruptPage(
   const message = `page ${page} of ${path} is damaged (${reason}); restore it from a copy`;
   const details = { path, page, offset, expected, found, reason };
   return new KvsError("PAGER_CORRUPT_PAGE", message, { outcome: "none", details });
+}
+
+/** @param keyId 0 if the page is plain, and must not be. */
+export function notAuthentic(path: string, page: number, keyId: number): KvsError<PagerErrorCode> {
+  const what = keyId === 0 ? "is not sealed" : `is not what was sealed with key ${keyId}`;
+  const message = `page ${page} of ${path} ${what}; somebody may have changed it: restore a copy`;
+  const details = { path, page, offset: page * PAGE_BYTES, keyId };
+  return new KvsError("PAGER_NOT_AUTHENTIC", message, { outcome: "none", details });
+}
+
+export function keyUnknown(path: string, page: number, keyId: number): KvsError<PagerErrorCode> {
+  const message = `page ${page} of ${path} needs key ${keyId}, which is not known; give its keys`;
+  const details = { path, page, keyId };
+  return new KvsError("PAGER_KEY_UNKNOWN", message, { outcome: "none", details });
+}
+
+export function lostWrite(
+  path: string,
+  page: number,
+  expected: number,
+  found: number,
+): KvsError<PagerErrorCode> {
+  const message =
+    `page ${page} of ${path} was written with LSN ${expected}, and the disk has LSN ${found}; ` +
+    "a write was lost: check the disk, and restore the page from a copy";
+  const details = { path, page, offset: page * PAGE_BYTES, expected, found };
+  return new KvsError("PAGER_LOST_WRITE", message, { outcome: "none", details });
 }
 
 export function noHeader(path: string): KvsError<PagerErrorCode> {

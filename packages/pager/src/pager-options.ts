@@ -1,3 +1,4 @@
+import { type DataKeys } from "@kvs/env";
 import { type LogGate } from "./log-gate.ts";
 
 export interface PagerOptions {
@@ -13,6 +14,17 @@ export interface PagerOptions {
   readonly fileId: number;
   /** The present life of the store, written into every page. */
   readonly epoch: number;
+  /**
+   * Seals the body of every page that is written, under the current key. Pages that are plain or
+   * under other known keys are read as well, so that sealing can be switched on later, and keys be
+   * changed: see `pagesUnderOldKeys`. Default: pages are plain, and sealed ones cannot be read.
+   */
+  readonly keys?: DataKeys;
+  /**
+   * Refuses plain pages (`PAGER_NOT_AUTHENTIC`), so that who can write to the disk, but has no key,
+   * cannot put one in the place of a sealed page. Set it once no page is plain. Default: false.
+   */
+  readonly onlySealed?: boolean;
   /** Refuses changes. Default: false. */
   readonly readOnly?: boolean;
 }

@@ -1,4 +1,5 @@
 import { type Environment, KvsError, assert } from "@kvs/env";
+import { AttemptRunner } from "./attempt-runner.ts";
 import { type PageFileHeader, HEADER_COPIES } from "./file-header.ts";
 import { FrameCache } from "./frame-cache.ts";
 import { FreeSpace } from "./free-space.ts";
@@ -6,20 +7,20 @@ import { PageFile, readFileHeader } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { NO_PAGE, type PageId, type PageLsn } from "./page-id.ts";
 import { PageLoader } from "./page-loader.ts";
-import { type Frame, PageMiss } from "./page-miss.ts";
+import { type Frame } from "./page-miss.ts";
+import { PageSealer } from "./page-sealer.ts";
 import { ABSENT } from "./page-table.ts";
 import { PageView } from "./page-view.ts";
+import { type OldKeyPages, findOldKeyPages } from "./old-keys.ts";
 import { closed, corruptPage, writeFailed } from "./pager-error.ts";
 import { type PagerOptions, type PagerStats } from "./pager-options.ts";
-import { type Attempt, Room } from "./room.ts";
+import { Room } from "./room.ts";
 import { type FlushOptions, WriteBack } from "./write-back.ts";
 
 /** A split changes four pages. */
 const FRAMES_MIN = 4;
 /** 16 GiB. */
 const FRAMES_MAX = 2 ** 22;
-/** A body that misses more pages than this is taken for one that makes no progress. */
-const MISSES_MAX = 2 ** 24;
 
 /**
  * The pages of one file, cached in frames.
@@ -48,18 +49,21 @@ export class Pager {
   readonly #room: Room;
   readonly #writeBack: WriteBack;
   readonly #loader: PageLoader;
-  readonly #miss = new PageMiss();
+  readonly #attempts: AttemptRunner;
+  readonly #sealer: PageSealer;
   readonly #view = new PageView();
   #hits = 0;
-  #misses = 0;
-  #isClosed = false;
 
-  private constructor(environment: Environment, options: PagerOptions, file: PageFile) {
-    const { path, gate, fileId, epoch, memoryBytes = 2 ** 26 } = options;
+  private constructor(
+    environment: Environment,
+    options: PagerOptions,
+    parts: { readonly file: PageFile; readonly sealer: PageSealer },
+  ) {
+    const { file, sealer } = parts;
+    const { path, gate, fileId, memoryBytes = 2 ** 26 } = options;
     const frames = Math.floor(memoryBytes / PAGE_BYTES);
     const cache = new FrameCache(Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX));
     const room = new Room(environment, cache);
-    const owner = { fileId, epoch };
     this.#path = path;
     this.#isReadOnly = options.readOnly ?? false;
     this.#cache = cache;
@@ -70,17 +74,22 @@ export class Pager {
       cache,
       file,
       gate,
-      owner,
+      sealer,
       isPressed: () => room.isWaitedFor,
       onSettled: (error) => (error === undefined ? room.serve() : room.fail(error)),
     });
     room.connect(this.#writeBack);
     const ignoresChecksum = environment.hooks.hasMutant("pager.ignore-checksum");
     const writeBack = this.#writeBack;
-    this.#loader = new PageLoader({ path, fileId, cache, file, room, writeBack, ignoresChecksum });
+    const loading = { path, fileId, cache, file, room, writeBack, sealer, ignoresChecksum };
+    const loader = new PageLoader(loading);
+    this.#loader = loader;
+    const grow = (pages: number): Promise<void> => this.grow(pages);
+    this.#attempts = new AttemptRunner({ path, cache, room, loader, grow });
+    this.#sealer = sealer;
     this.space = new FreeSpace({
       pageCount: () => file.pageCount,
-      needPages: (pages) => this.#throwMiss(NO_PAGE, 0, pages),
+      needPages: (pages) => this.#attempts.throwMiss(NO_PAGE, 0, pages),
       lookAt: (id, look) => this.attempt(() => this.#lookAt(id, look)),
       corrupt: (id, fault) => corruptPage(path, id, id * PAGE_BYTES, fault),
     });
@@ -90,12 +99,15 @@ export class Pager {
    * Opens a page file.
    *
    * @throws {KvsError} `DISK_NOT_FOUND`, `PAGER_NO_HEADER`, `PAGER_UNKNOWN_VERSION`;
-   *   `PAGER_CORRUPT_PAGE` if its header names another file id.
+   *   `PAGER_CORRUPT_PAGE` if its header names another file id; `PAGER_NOT_AUTHENTIC` if it is not
+   *   what was written under its key; `PAGER_KEY_UNKNOWN`.
    */
   static async open(environment: Environment, options: PagerOptions): Promise<Pager> {
-    const { path, fileId, readOnly = false } = options;
-    const file = await PageFile.open(environment, path, readOnly);
-    if (file.header.fileId === fileId) return new Pager(environment, options, file);
+    const { path, fileId, epoch, readOnly = false, keys, onlySealed } = options;
+    const owner = { fileId, epoch };
+    const sealer = new PageSealer(environment, { path, owner, keys, onlySealed });
+    const file = await PageFile.open(environment, path, { readOnly, sealer });
+    if (file.header.fileId === fileId) return new Pager(environment, options, { file, sealer });
     await file.file.close();
     const fault = { reason: "file-id", expected: fileId, found: file.header.fileId } as const;
     throw corruptPage(path, 0, 0, fault);
@@ -141,7 +153,7 @@ export class Pager {
     const frame = this.#cache.fetch(id, view);
     if (frame === ABSENT) {
       assert(id >= HEADER_COPIES, "no page of content is in the place of a header");
-      this.#throwMiss(id, 0, 0);
+      this.#attempts.throwMiss(id, 0, 0);
     }
     this.#hits++;
     return frame;
@@ -161,22 +173,7 @@ export class Pager {
    * @throws What the body throws; {KvsError} `PAGER_CORRUPT_PAGE`, `DISK_IO`, `PAGER_CLOSED`.
    */
   attemptSync<T>(body: () => T): T {
-    if (this.#isClosed) throw closed(this.#path);
-    try {
-      for (let misses = 0; ; misses++) {
-        try {
-          return body();
-        } catch (error) {
-          if (error !== this.#miss) throw error;
-        }
-        assert(this.#miss.pageId !== NO_PAGE, "a body that only reads needs pages, nothing else");
-        assert(misses < MISSES_MAX, "a body makes progress with one page at a time");
-        this.#cache.endPeriod();
-        this.#loader.loadSync(this.#miss.pageId);
-      }
-    } finally {
-      this.#cache.clearSpare();
-    }
+    return this.#attempts.runSync(body);
   }
 
   /**
@@ -191,26 +188,8 @@ export class Pager {
    *   room (`DISK_FULL` or another retryable error, `PAGER_WRITE_FAILED`), of growing (`DISK_FULL`,
    *   `PAGER_FILE_FULL`); `PAGER_CLOSED`.
    */
-  async attempt<T>(body: () => T): Promise<T> {
-    let attempt: Attempt | undefined;
-    try {
-      for (let misses = 0; ; misses++) {
-        if (this.#isClosed) throw closed(this.#path);
-        if (attempt !== undefined) this.#room.returnSetAside(attempt); // and use it in this turn
-        try {
-          return body();
-        } catch (error) {
-          if (error !== this.#miss) throw error;
-        }
-        assert(misses < MISSES_MAX, "a body makes progress from run to run");
-        attempt ??= this.#room.begin();
-        await this.#provide(attempt).catch((error: unknown) => {
-          throw this.#isClosed ? closed(this.#path) : error;
-        });
-      }
-    } finally {
-      if (attempt !== undefined) this.#room.end(attempt);
-    }
+  attempt<T>(body: () => T): Promise<T> {
+    return this.#attempts.run(body);
   }
 
   /**
@@ -223,7 +202,7 @@ export class Pager {
   requireFrames(count: number): void {
     assert(count <= this.frameCount, "no mutation creates more pages than there are frames");
     if (this.#writeBack.error !== undefined) throw this.#writeBack.error;
-    if (!this.#room.hasRoom(count)) this.#throwMiss(NO_PAGE, count, 0);
+    if (!this.#room.hasRoom(count)) this.#attempts.throwMiss(NO_PAGE, count, 0);
   }
 
   /**
@@ -321,6 +300,35 @@ export class Pager {
     await this.#poisoning(() => this.#file.writeHeader(header));
   }
 
+  /**
+   * Looks at up to `countMax` pages of the file from `from` on, and names those in use that are not
+   * under the current key: plain, or sealed with another. It changes nothing, for a page that is
+   * written anew needs its image in the log first. So touch each one: load it, log its image, call
+   * `dirtied`; then make a checkpoint, and look again. When a pass over the whole file finds nothing,
+   * and nothing pending, no page that is in use is under another key; when a checkpoint that began
+   * after that pass is complete, no crash brings one back, and two headers were written since:
+   * `headerKeyIds` tells. Then old keys may be destroyed.
+   *
+   * @throws {KvsError} Of the disk, but `DISK_IO`: such a page is counted as damaged.
+   */
+  pagesUnderOldKeys(from: PageId, countMax: number): Promise<OldKeyPages> {
+    const parts = {
+      file: this.#file.file,
+      fileId: this.#sealer.owner.fileId,
+      cache: this.#cache,
+      writeBack: this.#writeBack,
+      space: this.space,
+      sealer: this.#sealer,
+      pageCount: () => this.pageCount,
+    };
+    return findOldKeyPages(parts, from, countMax);
+  }
+
+  /** The keys that the two copies of the header are under; 0 for a plain, missing or damaged one. */
+  get headerKeyIds(): readonly number[] {
+    return this.#file.headerKeyIds;
+  }
+
   /** Stops all writing for good. Whoever waits for a write, or for a frame, gets the error. */
   poison(error: KvsError): void {
     this.#writeBack.poison(error);
@@ -329,7 +337,7 @@ export class Pager {
   stats(): PagerStats {
     return {
       hits: this.#hits,
-      misses: this.#misses,
+      misses: this.#attempts.misses,
       reads: this.#loader.reads,
       writes: this.#writeBack.writes,
       pagesWritten: this.#writeBack.pagesWritten,
@@ -341,8 +349,8 @@ export class Pager {
 
   /** Waits for reads and writes under way, and closes the file. Writes nothing. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.#attempts.isClosed) return;
+    this.#attempts.close();
     const error = closed(this.#path);
     this.#writeBack.poison(error);
     this.#room.close(error);
@@ -358,24 +366,6 @@ export class Pager {
   #lookAt(id: PageId, look: (view: PageView) => void): void {
     this.fetch(id, this.#view);
     look(this.#view);
-  }
-
-  /** Provides what the last miss asked for. */
-  async #provide(attempt: Attempt): Promise<void> {
-    const { pageId, frames, pages } = this.#miss;
-    this.#cache.endPeriod();
-    if (pageId !== NO_PAGE) await this.#loader.load(attempt, pageId);
-    else if (pages > 0) await this.grow(pages);
-    else await this.#room.take(attempt, frames, true);
-  }
-
-  #throwMiss(pageId: PageId, frames: number, pages: number): never {
-    const miss = this.#miss;
-    miss.pageId = pageId;
-    miss.frames = frames;
-    miss.pages = pages;
-    this.#misses++;
-    throw miss;
   }
 
   async #poisoning(body: () => Promise<void>): Promise<void> {

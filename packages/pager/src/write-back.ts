@@ -13,7 +13,8 @@ import { type PageFile } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId, type PageLsn } from "./page-id.ts";
 import { type Frame } from "./page-miss.ts";
-import { type PageOwner, sealPage } from "./page-seal.ts";
+import { sealPage } from "./page-seal.ts";
+import { type PageSealer } from "./page-sealer.ts";
 import { writeFailed } from "./pager-error.ts";
 
 /** Neighbouring pages written in one call: 128 KiB. */
@@ -40,7 +41,7 @@ export interface WriteBackParts {
   readonly cache: FrameCache;
   readonly file: PageFile;
   readonly gate: LogGate;
-  readonly owner: PageOwner;
+  readonly sealer: PageSealer;
   /** Whether somebody waits for a frame that only a write can free. */
   isPressed(): boolean;
   /** Called after each write was answered; with its error if it failed. */
@@ -244,13 +245,13 @@ export class WriteBack {
   }
 
   #seal(batch: Batch, frame: Frame): void {
-    const { cache, owner } = this.#parts;
+    const { cache, sealer } = this.#parts;
     const at = batch.frames.length * PAGE_BYTES;
     const copy = batch.buffer.subarray(at, at + PAGE_BYTES);
     const live = cache.memory.bytes(frame);
-    if (this.#writesLiveFrame) sealPage(live, owner);
+    if (this.#writesLiveFrame) sealPage(live, sealer.owner);
     copy.set(live);
-    sealPage(copy, owner);
+    sealer.seal(copy);
     batch.lsn = Math.max(batch.lsn, cache.pageLsnOf(frame));
     batch.frames.push(frame);
     cache.beginWrite(frame);

@@ -1,4 +1,12 @@
-import { type Clock, type Disk, type Environment, type TestHooks, createRandom } from "@kvs/env";
+import {
+  type Cipher,
+  type Clock,
+  type DataKeys,
+  type Disk,
+  type Environment,
+  type TestHooks,
+  createRandom,
+} from "@kvs/env";
 import {
   type DiskCall,
   type DiskFaultPlan,
@@ -6,6 +14,7 @@ import {
   SimStorage,
   Simulation,
   instantContext,
+  toyCiphers,
 } from "@kvs/sim";
 import {
   type LogGate,
@@ -98,6 +107,8 @@ export interface OpenTestOptions {
   readonly gate?: LogGate;
   readonly epoch?: number;
   readonly readOnly?: boolean;
+  readonly keys?: DataKeys;
+  readonly onlySealed?: boolean;
 }
 
 /** A pager on a file that exists or is made. */
@@ -122,7 +133,32 @@ export function openExisting(
     fileId: FILE_ID,
     epoch: options.epoch ?? 1,
     readOnly: options.readOnly ?? false,
+    ...(options.keys === undefined ? {} : { keys: options.keys }),
+    onlySealed: options.onlySealed ?? false,
   });
+}
+
+/** Data keys by number, the newest current. Key n is always the same. */
+export class TestKeys implements DataKeys {
+  currentId = 0;
+  readonly #ciphers: Map<number, Cipher> = new Map();
+
+  constructor(...ids: readonly number[]) {
+    for (const id of ids) this.add(id);
+  }
+
+  add(id: number): void {
+    this.#ciphers.set(id, toyCiphers.aes256Gcm(new Uint8Array(32).fill(id)));
+    this.currentId = id;
+  }
+
+  destroy(id: number): void {
+    this.#ciphers.delete(id);
+  }
+
+  cipherOf(id: number): Cipher | undefined {
+    return this.#ciphers.get(id);
+  }
 }
 
 /** A log that only counts: appending is instant, making durable takes a while. */
