@@ -23,6 +23,17 @@ export interface SeedOptions {
   readonly wantsTrace?: boolean;
 }
 
+/**
+ * Kinds of faults that count power cuts which did not happen: images that were taken of a disk at
+ * one of its calls, and compared with what must survive. Of images with the same content one is
+ * recovered.
+ */
+export const CRASH_POINTS = "crash.point";
+/** Those of them that cut a recovery short. */
+export const CRASH_POINTS_IN_RECOVERY = "crash.point-in-recovery";
+/** Those that differed and were recovered. */
+export const CRASH_IMAGES = "crash.image-recovered";
+
 /** How often something happened, by name. */
 export type Counts = ReadonlyMap<string, number>;
 

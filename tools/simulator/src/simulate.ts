@@ -2,7 +2,13 @@ import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { type SimRequest, UsageError, parseArguments } from "./command-line.ts";
 import { type RunJobs } from "./jobs.ts";
-import { type Scenario, type SeedResult } from "./scenario.ts";
+import {
+  CRASH_IMAGES,
+  CRASH_POINTS,
+  CRASH_POINTS_IN_RECOVERY,
+  type Scenario,
+  type SeedResult,
+} from "./scenario.ts";
 import { type Summary, Tally } from "./tally.ts";
 
 /** Where the command writes, and where it was called. */
@@ -33,6 +39,7 @@ export async function simulate(
     const request = parseArguments(given, scenarios, console.folder);
     const firstSeed = request.seed ?? randomInt(DRAWN_SEED_MAX);
     console.print(`${titleOf(request, firstSeed)}\n`);
+    const startMs = performance.now();
     const tally = new Tally(request.scenario.faultKinds);
     if (request.jobs > 1) {
       const summaries = await runJobs(request, firstSeed, (line) => console.print(`${line}\n`));
@@ -40,7 +47,7 @@ export async function simulate(
     } else {
       await new SeedRunner(request, firstSeed, console, tally).run();
     }
-    const summary = tally.summary();
+    const summary = tally.summary((performance.now() - startMs) / 1000);
     console.print(request.isJson ? `${JSON.stringify(summary)}\n` : textOf(summary));
     return summary.violations === 0 ? 0 : 1;
   } catch (error) {
@@ -156,11 +163,22 @@ function textOf(summary: Summary): string {
     `${seeds} ${plural("seed", seeds)}, ${violations} ${plural("violation", violations)}, ` +
       `${operations} operations in ${simulatedSeconds} simulated seconds`,
     `trace hash ${hash}`,
+    ...crashesText(summary),
     ...countsText("faults", summary.faults),
     ...countsText("probes", summary.probes),
     ...countsText("rare branches", summary.buggifySites),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function crashesText({ faults, wallSeconds }: Summary): string[] {
+  const points = faults[CRASH_POINTS] ?? 0;
+  if (points === 0) return [];
+  const perSecond = Math.round(points / Math.max(1, wallSeconds));
+  return [
+    `${points} crash points, ${faults[CRASH_POINTS_IN_RECOVERY]} of them in recovery, ` +
+      `${faults[CRASH_IMAGES]} different images recovered; ${perSecond} crash points a second`,
+  ];
 }
 
 function countsText(title: string, counts: Readonly<Record<string, number>>): string[] {

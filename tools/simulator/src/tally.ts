@@ -8,6 +8,8 @@ export interface Summary {
   readonly seeds: number;
   readonly violations: number;
   readonly simulatedSeconds: number;
+  /** How long the run took by a clock on the wall: the one figure that differs between two runs. */
+  readonly wallSeconds: number;
   readonly operations: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly probes: Readonly<Record<string, number>>;
@@ -64,11 +66,12 @@ export class Tally {
     for (const seed of summary.failedSeeds) this.#remember(seed);
   }
 
-  summary(): Summary {
+  summary(wallSeconds: number): Summary {
     return {
       seeds: this.#seeds,
       violations: this.#violations,
       simulatedSeconds: Math.round(this.#simulatedSeconds * 1000) / 1000,
+      wallSeconds: Math.round(wallSeconds),
       operations: this.#operations,
       faults: sortedRecord(this.#faults),
       probes: sortedRecord(this.#probes),

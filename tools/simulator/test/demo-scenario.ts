@@ -1,4 +1,10 @@
-import { type Scenario, type SeedResult } from "../src/scenario.ts";
+import {
+  CRASH_IMAGES,
+  CRASH_POINTS,
+  CRASH_POINTS_IN_RECOVERY,
+  type Scenario,
+  type SeedResult,
+} from "../src/scenario.ts";
 
 /**
  * A scenario without a simulator, for tests of the command: seeds that end with 7 violate,
@@ -17,7 +23,12 @@ export const demoScenario: Scenario = {
       violations: isBroken ? ["a record was lost"] : [],
       simulatedSeconds: 1.5,
       operations: 10,
-      faults: new Map([["net.cut", seed % 2]]),
+      faults: new Map([
+        ["net.cut", seed % 2],
+        [CRASH_POINTS, 30],
+        [CRASH_POINTS_IN_RECOVERY, 10],
+        [CRASH_IMAGES, 4],
+      ]),
       probes: new Map([["reached", 1]]),
       buggifySites: new Map([["site", 0]]),
       hash: (seed * 0x1_0001 + shaky).toString(16).padStart(16, "0"),

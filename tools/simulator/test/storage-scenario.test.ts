@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
-import { type SeedResult } from "../src/scenario.ts";
+import {
+  CRASH_IMAGES,
+  CRASH_POINTS,
+  CRASH_POINTS_IN_RECOVERY,
+  type SeedResult,
+} from "../src/scenario.ts";
 import { storageScenario } from "../src/scenarios/storage.ts";
 
 const TIMEOUT_MS = 600_000;
-const SEEDS = 12;
+const SEEDS = 8;
 /** Each sabotage is found within so many seeds. */
 const SEEDS_PER_MUTANT = 25;
 
@@ -13,17 +18,17 @@ test(
   async () => {
     const counts = new Map<string, number>();
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const { violations, operations, probes } = await storageScenario.run(seed, {});
+      const { violations, operations, probes, faults } = await storageScenario.run(seed, {});
       expect(violations, `seed ${seed}`).toEqual([]);
-      for (const [name, count] of [...probes, ["operations", operations] as const]) {
+      for (const [name, count] of [...probes, ...faults, ["operations", operations] as const]) {
         counts.set(name, (counts.get(name) ?? 0) + count);
       }
     }
 
     console.log(`${SEEDS} seeds: ${JSON.stringify(Object.fromEntries(counts))}`);
     for (const state of [
-      "images recovered",
-      "recoveries crashed",
+      CRASH_POINTS,
+      CRASH_IMAGES,
       "answers checked",
       "stores ten times their cache",
       "txn.batch-undone",
@@ -32,6 +37,8 @@ test(
     ]) {
       expect(counts.get(state), state).toBeGreaterThan(0);
     }
+    const share = counts.get(CRASH_POINTS_IN_RECOVERY)! / counts.get(CRASH_POINTS)!;
+    expect(share).toBeGreaterThan(1 / 3);
   },
 );
 

@@ -1,5 +1,10 @@
 import { allowedKinds } from "@kvs/sim";
-import { type Scenario } from "../scenario.ts";
+import {
+  CRASH_IMAGES,
+  CRASH_POINTS,
+  CRASH_POINTS_IN_RECOVERY,
+  type Scenario,
+} from "../scenario.ts";
 import { StorageRun } from "./storage/storage-run.ts";
 
 /**
@@ -21,6 +26,11 @@ export const storageScenario: Scenario = {
     "txn.free-before-commit",
     "txn.prune-tombstone-early",
   ],
-  faultKinds: allowedKinds({ canCrashAll: false }).filter((kind) => !kind.startsWith("network.")),
+  faultKinds: [
+    ...allowedKinds({ canCrashAll: false }).filter((kind) => !kind.startsWith("network.")),
+    CRASH_POINTS,
+    CRASH_POINTS_IN_RECOVERY,
+    CRASH_IMAGES,
+  ],
   run: (seed, options) => new StorageRun(seed, options).run(),
 };

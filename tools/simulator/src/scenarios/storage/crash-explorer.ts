@@ -1,4 +1,4 @@
-import { type Environment, type Random, createRandom } from "@kvs/env";
+import { type Environment, type Random, assert, createRandom } from "@kvs/env";
 import { BlockHashes, type DiskCall, InstantWorld, SimStorage } from "@kvs/sim";
 import { type StoreOptions } from "@kvs/txn";
 import { StorageViolation } from "./audit.ts";
@@ -19,12 +19,19 @@ export interface CrashSubject {
 }
 
 export interface CrashOptions {
-  readonly seed?: number;
+  /** Default: `createRandom(1)`. */
+  readonly random?: Random;
   readonly mutants?: readonly string[];
+  /** Crash at so many disk calls, drawn, and not at each. */
+  readonly callsMax?: number;
+  /** Stop after so many recoveries. */
+  readonly recoveriesMax?: number;
   /** Images of a power cut at one moment. */
   images(storage: SimStorage, random: Random): Iterable<SimStorage>;
   /** Whether the recovery of this image is crashed too, at each of its disk calls. */
-  crashesRecovery?(random: Random): boolean;
+  crashesRecovery?(random: Random, report: CrashReport): boolean;
+  /** Images of a power cut at one moment of a recovery; default: the extremes and a drawn one. */
+  imagesOfRecovery?(storage: SimStorage, random: Random): Iterable<SimStorage>;
 }
 
 /** What an exploration did. */
@@ -44,6 +51,8 @@ export interface CrashReport {
 
 /** Disk calls whose images are kept in memory at a time. */
 const CALLS_PER_RUN = 64;
+/** Drawn calls come in runs of so many: what is written in one go is crashed at every step. */
+const NEIGHBOURS = 4;
 /** An exploration that found so much need not go on. */
 const VIOLATIONS_MAX = 5;
 /** One recovery in so many is looked at from all sides; the others are read once, in order. */
@@ -59,6 +68,13 @@ interface CrashPoint {
   readonly call: DiskCall;
   readonly allowed: Allowance;
   readonly images: readonly SimStorage[];
+}
+
+interface CollectedPoints {
+  readonly points: readonly CrashPoint[];
+  readonly model: StoreModel;
+  /** Disk calls of the whole run. */
+  readonly calls: number;
 }
 
 /**
@@ -78,6 +94,8 @@ class CrashExplorer {
   readonly #hashes = new BlockHashes();
   /** By fingerprint of an image: the batch up to which it holds all. */
   readonly #known = new Map<string, number>();
+  /** Calls to crash at, where that is not each; never more than one run of the subject takes. */
+  #drawn: ReadonlySet<number> | undefined;
   readonly #report: CrashReport & { operations: number } = {
     operations: 0,
     diskCalls: 0,
@@ -90,12 +108,12 @@ class CrashExplorer {
   constructor(subject: CrashSubject, options: CrashOptions) {
     this.#subject = subject;
     this.#options = options;
-    this.#random = createRandom(options.seed ?? 1);
+    this.#random = options.random ?? createRandom(1);
   }
 
   async run(): Promise<CrashReport> {
     for (let from = 0; ; from += CALLS_PER_RUN) {
-      const collected = await this.#collect(from).catch((error: unknown) => text(error));
+      const collected = await this.#collectDrawn(from).catch((error: unknown) => text(error));
       if (typeof collected === "string") {
         this.#report.violations.push(`without a crash: ${collected}`);
         return this.#report;
@@ -104,16 +122,39 @@ class CrashExplorer {
       this.#report.diskCalls = calls;
       for (const point of points) {
         await this.#check(point, model);
-        if (this.#report.violations.length >= VIOLATIONS_MAX) return this.#report;
+        if (this.#isEnough()) return this.#report;
       }
-      if (from + CALLS_PER_RUN >= calls) return this.#report;
+      if (this.#drawn !== undefined || from + CALLS_PER_RUN >= calls) return this.#report;
     }
   }
 
+  /** Draws first where to crash, if that is not everywhere. */
+  async #collectDrawn(from: number): Promise<CollectedPoints> {
+    const { callsMax } = this.#options;
+    if (callsMax !== undefined) {
+      assert(callsMax <= CALLS_PER_RUN, "drawn calls are taken in one run");
+      this.#drawn = new Set();
+      const { calls } = await this.#collect(from);
+      this.#drawn = this.#drawCalls(calls, callsMax);
+    }
+    return this.#collect(from);
+  }
+
+  /** Runs of neighbours, some of them, spread over all calls. */
+  #drawCalls(calls: number, callsMax: number): ReadonlySet<number> {
+    const random = this.#random.split("calls");
+    const drawn = new Set<number>();
+    while (drawn.size < Math.min(callsMax, calls)) {
+      const first = random.below(calls);
+      for (let call = first; call < Math.min(calls, first + NEIGHBOURS); call++) {
+        if (drawn.size < callsMax) drawn.add(call);
+      }
+    }
+    return drawn;
+  }
+
   /** Runs the subject once and takes the images of some of its disk calls. */
-  async #collect(
-    from: number,
-  ): Promise<{ points: CrashPoint[]; model: StoreModel; calls: number }> {
+  async #collect(from: number): Promise<CollectedPoints> {
     const storage = new SimStorage({ random: createRandom(1) });
     const model = new StoreModel(MAIN);
     const points: CrashPoint[] = [];
@@ -122,12 +163,12 @@ class CrashExplorer {
     let calls = 0;
     const onCall = (call: DiskCall): undefined => {
       const hasChanged = watch.note(call);
-      const isDue = calls >= from && calls < from + CALLS_PER_RUN;
+      const isDue = this.#drawn?.has(calls) ?? (calls >= from && calls < from + CALLS_PER_RUN);
       calls++;
       if (!isDue) return;
       const allowed = model.allowance();
       const before = points.at(-1);
-      if (before === undefined || hasChanged) {
+      if (before === undefined || hasChanged || this.#drawn !== undefined) {
         points.push({ call, allowed, images: [...this.#options.images(storage, random)] });
       } else if (before.allowed.acknowledged < allowed.acknowledged) {
         points.push({ call, allowed, images: before.images });
@@ -157,14 +198,20 @@ class CrashExplorer {
         this.#report.violations.push(
           `crash at call ${index}, ${operation} ${path}: ${text(error)}`,
         );
-        if (this.#report.violations.length >= VIOLATIONS_MAX) return;
       }
+      if (this.#isEnough()) return;
     }
+  }
+
+  #isEnough(): boolean {
+    const { violations, recoveries } = this.#report;
+    if (violations.length >= VIOLATIONS_MAX) return true;
+    return recoveries >= (this.#options.recoveriesMax ?? Infinity);
   }
 
   /** Recovers an image; perhaps crashes that, and recovers again. */
   async #recover(image: SimStorage, model: StoreModel, allowed: Allowance): Promise<number> {
-    const isCrashed = this.#options.crashesRecovery?.(this.#random) ?? false;
+    const isCrashed = this.#options.crashesRecovery?.(this.#random, this.#report) ?? false;
     const again: SimStorage[] = [];
     const batch = await this.#recoverOnce(image.clone(), model, {
       allowed,
@@ -186,8 +233,10 @@ class CrashExplorer {
     return batch;
   }
 
-  /** Images of a power cut during recovery: the worst case, all kept, and a drawn one. */
+  /** Images of a power cut during recovery: the worst case, all kept, and a drawn one, or others. */
   #imagesOfRecovery(storage: SimStorage): Iterable<SimStorage> {
+    const { imagesOfRecovery } = this.#options;
+    if (imagesOfRecovery !== undefined) return imagesOfRecovery(storage, this.#random);
     const modes = ["worst-case", "keep-all", undefined] as const;
     return modes.map((mode) => storage.sampleCrashImage(this.#random, mode));
   }

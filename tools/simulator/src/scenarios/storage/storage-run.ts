@@ -10,9 +10,16 @@ import {
   drawFaultPlan,
   startNemesis,
 } from "@kvs/sim";
-import { type SeedOptions, type SeedResult } from "../../scenario.ts";
+import {
+  CRASH_IMAGES,
+  CRASH_POINTS,
+  CRASH_POINTS_IN_RECOVERY,
+  type SeedOptions,
+  type SeedResult,
+} from "../../scenario.ts";
 import { AcknowledgementOracle } from "./acknowledgement-oracle.ts";
 import { StorageViolation, auditStore, auditStructure } from "./audit.ts";
+import { exploreDrawnCrashes } from "./crash-exploration.ts";
 import { exploreDamage } from "./damage-explorer.ts";
 import { drawDamages } from "./damage-at-rest.ts";
 import { DiskOracle } from "./disk-oracle.ts";
@@ -65,7 +72,8 @@ export class StorageRun {
   readonly #violations: string[] = [];
   readonly #trace: string[] = [];
   readonly #calls: Random;
-  readonly #counts = { "images recovered": 0, "recoveries crashed": 0 };
+  /** Power cuts that were tried on images, those in the midst of a recovery, images that differed. */
+  readonly #crashes = { points: 0, inRecovery: 0, recovered: 0 };
   #operations = 0;
   #workLeft: number;
   #isDone = false;
@@ -130,6 +138,7 @@ export class StorageRun {
     await this.#damage();
     this.#violations.push(...(await this.#disk.violations()));
     await this.#runSpecialScripts();
+    await this.#exploreCrashes();
     return this.#result();
   }
 
@@ -269,7 +278,7 @@ export class StorageRun {
 
   /** Recovers an image; crashes that once, somewhere, and recovers again. */
   async #recoverTwice(image: SimStorage, allowed: Allowance): Promise<void> {
-    const random = this.#random.split(`recovery-${this.#counts["images recovered"]}`);
+    const random = this.#random.split(`recovery-${this.#crashes.recovered}`);
     const options = { store: this.#knobs.store, mutants: this.#mutants, random };
     let crashed: SimStorage | undefined;
     const batch = await recover(image.clone(), this.#model, {
@@ -280,11 +289,14 @@ export class StorageRun {
         if (random.chance(0.05)) crashed = storage.sampleCrashImage(random);
       },
     });
-    this.#counts["images recovered"]++;
+    this.#crashes.points++;
+    this.#crashes.recovered++;
     if (crashed === undefined) return;
     const same = { acknowledged: batch, submitted: batch };
     await recover(crashed, this.#model, { ...options, allowed: same });
-    this.#counts["recoveries crashed"]++;
+    this.#crashes.points++;
+    this.#crashes.inRecovery++;
+    this.#crashes.recovered++;
   }
 
   /** Damages copies of the disk, once all is done. */
@@ -312,6 +324,16 @@ export class StorageRun {
     }
   }
 
+  /** Another store, with a short life, that is crashed at one disk call after the other. */
+  async #exploreCrashes(): Promise<void> {
+    if (this.#violations.length > 0) return;
+    const report = await exploreDrawnCrashes(this.#random.split("explore"), this.#mutants);
+    this.#crashes.points += report.images + report.recoveryCrashes;
+    this.#crashes.inRecovery += report.recoveryCrashes;
+    this.#crashes.recovered += report.recoveries;
+    this.#violations.push(...report.violations);
+  }
+
   /** Whether the store has become ten times as large as its page cache. */
   get #isLarge(): boolean {
     const { storage } = this.#host;
@@ -329,10 +351,14 @@ export class StorageRun {
       violations: this.#violations.slice(0, VIOLATIONS_MAX),
       simulatedSeconds,
       operations: this.#operations,
-      faults: new Map(Object.entries(faults)),
+      faults: new Map([
+        ...Object.entries(faults),
+        [CRASH_POINTS, this.#crashes.points + this.#answers.checked],
+        [CRASH_POINTS_IN_RECOVERY, this.#crashes.inRecovery],
+        [CRASH_IMAGES, this.#crashes.recovered + this.#answers.checked],
+      ]),
       probes: new Map([
         ...Object.entries(probes),
-        ...Object.entries(this.#counts),
         ["batches submitted", submitted],
         ["answers checked", this.#answers.checked],
         ["pages written", this.#disk.pagesWritten],
