@@ -1,3 +1,4 @@
+import { assert } from "@kvs/env";
 import { NO_PAGE, type PageId, PageView } from "@kvs/pager";
 import { Descent } from "./descent.ts";
 import { type PageReader } from "./page-writer.ts";
@@ -147,6 +148,15 @@ export class Cursor {
       probe.set(low.bytes.slice(0, low.length), low.length, low.version); // the fence is reused
       descent.restart();
     }
+  }
+
+  /**
+   * Moves on to a later row of the leaf that it stands in, in the turn in which it came to stand
+   * there: for who reads a whole leaf from `view` at once.
+   */
+  skipTo(slot: number): void {
+    assert(this.#isStanding() && slot >= this.slot, "a cursor skips rows of its own leaf");
+    if (slot > this.slot) this.#stand(slot);
   }
 
   #isStanding(): boolean {

@@ -9,6 +9,7 @@ export {
   type TreeReport,
   checkTree,
 } from "./check.ts";
+export { copyBytes } from "./copy-bytes.ts";
 export { Cursor } from "./cursor.ts";
 export { Descent } from "./descent.ts";
 export { type LoadRowsOptions, type MapEntry, loadRows } from "./load-rows.ts";
@@ -49,8 +50,12 @@ export {
   TREE_KEY_BYTES_MAX,
   cellValueAt,
   cellValueLength,
+  copyKey,
+  entryCount,
   entryInfo,
+  keyLength,
   leafVersion,
 } from "./tree-page.ts";
 export { type TreeState, newTreeState } from "./tree-state.ts";
+export { hasSameKey } from "./vacuum.ts";
 export { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";

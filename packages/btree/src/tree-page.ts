@@ -163,22 +163,30 @@ export function usedBytes(page: PageView): number {
 }
 
 /**
- * Copies the key of the entry at `slot` into `target`, prefix included.
+ * Copies the key of the entry at `slot` into `target` from `start` on, prefix included.
  *
  * @returns Its length.
  */
-export function copyKey(page: PageView, slot: number, target: Uint8Array): number {
+// oxlint-disable-next-line eslint/max-params -- an object for them would cost as much as the copy
+export function copyKey(
+  page: PageView,
+  slot: number,
+  target: Uint8Array,
+  start: number = 0,
+): number {
   const { u8, base } = page;
   const prefix = prefixLength(page);
   const word = entryWord(page, slot);
   const info = page.u16[2 * word + 3]!;
   const length = info & INFO_LENGTH_MASK;
   const head = page.u32[word]!;
-  for (let at = 0; at < prefix; at++) target[at] = u8[base + PREFIX_OFFSET + at]!;
+  const from = base + PREFIX_OFFSET;
+  for (let at = 0; at < prefix; at++) target[start + at] = u8[from + at]!;
+  const behind = start + prefix;
   for (let at = 0; at < length && at < HEAD_BYTES; at++)
-    target[prefix + at] = head >>> (24 - 8 * at);
-  const rest = restAt(page, word);
-  for (let at = HEAD_BYTES; at < length; at++) target[prefix + at] = u8[rest + at - HEAD_BYTES]!;
+    target[behind + at] = head >>> (24 - 8 * at);
+  const rest = restAt(page, word) - HEAD_BYTES;
+  for (let at = HEAD_BYTES; at < length; at++) target[behind + at] = u8[rest + at]!;
   return prefix + length;
 }
 

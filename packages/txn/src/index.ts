@@ -10,6 +10,7 @@ export { type StoreFinding } from "./check.ts";
 export { type CommitPipe } from "./commit-pipe.ts";
 export { recordKindName } from "./engine-record.ts";
 export { type VersionedValue } from "./row-reader.ts";
+export { type EntryBatch } from "./entry-batch.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
 export { type ReadOptions, type ScanOptions, Store } from "./store.ts";

@@ -1,18 +1,25 @@
 import { compareBytes } from "@kvs/codec";
 import {
   Cursor,
+  INFO_OVERFLOW,
+  INFO_TOMBSTONE,
   NEWEST_VERSION,
   OverflowReader,
-  type OverflowValue,
   Probe,
   TREE_KEY_BYTES_MAX,
   type TreeState,
   cellValueAt,
   cellValueLength,
+  copyBytes,
+  copyKey,
+  entryCount,
+  entryInfo,
+  hasSameKey,
+  leafVersion,
   readOverflow,
 } from "@kvs/btree";
-import { type Pager } from "@kvs/pager";
-import { BytePool } from "./byte-pool.ts";
+import { type PageView, type Pager } from "@kvs/pager";
+import { type EntryBatch, EntryGatherer } from "./entry-batch.ts";
 import { type Timestamp } from "./timestamp.ts";
 
 /** Which keys to scan, and how. Bounds are keys; an absent one is open. */
@@ -34,41 +41,35 @@ export interface Entry {
   readonly version: Timestamp;
 }
 
-/** Entries and bytes that one step gathers at most: about a millisecond of work. */
-const STEP_ENTRIES = 512;
-const STEP_BYTES: number = 1 << 20;
 /** Rows that one step looks at at most: old versions and tombstones give no entry. */
 const STEP_ROWS = 4096;
-
-/** An entry whose value is still in pages of its own. */
-interface LongEntry {
-  readonly key: Uint8Array;
-  readonly version: Timestamp;
-  readonly overflow: OverflowValue;
-}
 
 /**
  * Walks over the keys of a range as of one timestamp, in steps. Of each key's versions it takes the
  * newest that is not newer than the timestamp, and leaves out keys that are deleted there.
  *
  * The caller keeps a snapshot at the timestamp.
+ *
+ * Cost, forward: rows of one leaf are read in one go; two copies an entry, no object.
  */
 export class Scan {
   readonly #pager: Pager;
   readonly #cursor: Cursor;
   readonly #range: ScanRange;
   readonly #timestamp: Timestamp;
-  readonly #copies = new BytePool();
+  readonly #found = new EntryGatherer();
   #left: number;
   #isDone = false;
-  #found: Entry[] = [];
-  #foundBytes = 0;
-  /** The long ones among `#found`, and their places in it: their values are empty so far. */
-  #long: { readonly at: number; readonly entry: LongEntry }[] = [];
-  /** Forward: the key that is decided. Reverse: the key of the candidate. */
-  #key: Uint8Array | undefined = undefined;
-  /** Reverse: the newest visible version of `#key` so far, unless it is deleted. */
-  #candidate: Entry | LongEntry | undefined = undefined;
+  /** Forward: the last key that was decided. Reverse: the key whose versions are being seen. */
+  readonly #key: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
+  #keyBytes = -1;
+  /** Reverse: whether the newest visible version of `#key` so far is a value, and that. */
+  #hasCandidate = false;
+  #candidateValue: Uint8Array = NO_BYTES;
+  #candidateBytes = 0;
+  #candidateVersion: Timestamp = 0;
+  #candidateIsLong = false;
+  readonly #edge: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
 
   constructor(pager: Pager, tree: TreeState, range: ScanRange, timestamp: Timestamp) {
     this.#pager = pager;
@@ -79,103 +80,153 @@ export class Scan {
     this.#cursor.place(startOf(range));
   }
 
-  /** The next entries, in order; an empty array at the end. */
-  async next(): Promise<Entry[]> {
-    this.#found = [];
-    this.#foundBytes = 0;
-    this.#long = [];
-    while (this.#found.length === 0 && !this.#isDone && this.#left > 0) {
+  /** The next entries, in order; none at the end. */
+  async next(): Promise<EntryBatch> {
+    const found = this.#found;
+    while (found.count === 0 && !this.#isDone && this.#left > 0) {
       await this.#pager.attempt(() => this.#gather());
     }
-    for (const { at, entry } of this.#long) {
-      const { key, version, overflow } = entry;
+    if (found.long.length === 0) return found.take(NO_LONG_VALUES);
+    const values = new Map<number, Uint8Array>();
+    for (const { index, overflow } of found.long) {
       const reader = new OverflowReader(this.#pager, overflow);
-      const value = await this.#pager.attempt(() => reader.read());
-      this.#found[at] = { key, version, value };
+      values.set(index, await this.#pager.attempt(() => reader.read()));
     }
-    return this.#found;
+    return found.take(values);
   }
 
   /** Adds to `#found` until it is enough; may be left by a page miss, and goes on. */
   #gather(): void {
-    const isReverse = this.#range.reverse === true;
-    for (let rows = 0; rows < STEP_ROWS && !this.#isEnough(); rows++) {
-      const isRow = isReverse ? this.#cursor.previous() : this.#cursor.next();
-      if (!isRow || this.#isBeyond()) {
-        this.#isDone = true;
-        if (isReverse) this.#settle();
-        return;
-      }
-      if (isReverse) this.#takeReverse();
-      else this.#takeForward();
-    }
+    if (this.#range.reverse === true) this.#gatherReverse();
+    else this.#gatherForward();
   }
 
   #isEnough(): boolean {
-    const { length } = this.#found;
-    return this.#left <= 0 || length >= STEP_ENTRIES || this.#foundBytes >= STEP_BYTES;
+    return this.#left <= 0 || this.#found.isFull;
   }
 
-  #takeForward(): void {
+  #gatherForward(): void {
     const cursor = this.#cursor;
-    if (cursor.version > this.#timestamp || this.#isSameKey()) return;
-    this.#key = cursor.key.slice(0, cursor.keyBytes);
-    if (!cursor.isTombstone) this.#add(this.#entryHere(this.#key));
-  }
-
-  #takeReverse(): void {
-    const cursor = this.#cursor;
-    if (!this.#isSameKey()) {
-      this.#settle();
-      this.#key = cursor.key.slice(0, cursor.keyBytes);
+    for (let rows = 0; rows < STEP_ROWS && !this.#isEnough();) {
+      if (!cursor.next() || this.#isBeyond(cursor.key, cursor.keyBytes)) {
+        this.#isDone = true;
+        return;
+      }
+      rows += this.#takeLeaf();
     }
-    if (cursor.version > this.#timestamp) return;
-    this.#candidate = cursor.isTombstone ? undefined : this.#entryHere(this.#key!);
+  }
+
+  /** Takes rows of the leaf from the cursor's on, and moves it to the last one. Returns how many. */
+  #takeLeaf(): number {
+    const { view, slot: first } = this.#cursor;
+    const end = this.#endWithin(view);
+    let isDecided = this.#isKey(this.#cursor.key, this.#cursor.keyBytes);
+    let slot = first;
+    for (;;) {
+      if (!isDecided && leafVersion(view, slot) <= this.#timestamp) {
+        isDecided = true;
+        if ((entryInfo(view, slot) & INFO_TOMBSTONE) === 0) this.#add(view, slot);
+      }
+      if (slot + 1 >= end || this.#isEnough()) break;
+      slot++;
+      if (isDecided) isDecided = hasSameKey(view, slot - 1, slot);
+    }
+    this.#cursor.skipTo(slot);
+    if (isDecided) this.#remember();
+    return slot - first + 1;
+  }
+
+  /** The end of the leaf's rows that are surely within the range, the cursor's included. */
+  #endWithin(view: PageView): number {
+    const count = entryCount(view);
+    const { lt, lte } = this.#range;
+    if ((lt ?? lte) === undefined) return count;
+    let end = count;
+    while (end > this.#cursor.slot + 1) {
+      if (!this.#isBeyond(this.#edge, copyKey(view, end - 1, this.#edge))) break;
+      end--;
+    }
+    return end;
+  }
+
+  #add(view: PageView, slot: number): void {
+    const found = this.#found;
+    const isLong = (entryInfo(view, slot) & INFO_OVERFLOW) !== 0;
+    const from = cellValueAt(view, slot);
+    const length = cellValueLength(view, slot);
+    const at = found.reserve(length);
+    const keyBytes = copyKey(view, slot, found.bytes, at);
+    if (!isLong) copyBytes(found.bytes, at + keyBytes, view.u8, from, length);
+    found.push(keyBytes, isLong ? 0 : length, leafVersion(view, slot));
+    if (isLong) found.noteLong(readOverflow(view.u8, from, from + length));
+    this.#left--;
+  }
+
+  #gatherReverse(): void {
+    const cursor = this.#cursor;
+    for (let rows = 0; rows < STEP_ROWS && !this.#isEnough(); rows++) {
+      if (!cursor.previous() || this.#isBeyond(cursor.key, cursor.keyBytes)) {
+        this.#isDone = true;
+        this.#takeCandidate();
+        return;
+      }
+      if (!this.#isKey(cursor.key, cursor.keyBytes)) {
+        this.#takeCandidate();
+        this.#remember();
+      }
+      if (cursor.version > this.#timestamp) continue;
+      this.#hasCandidate = !cursor.isTombstone;
+      if (this.#hasCandidate) this.#holdCandidate();
+    }
+  }
+
+  /** Reverse: keeps the current row until all versions of its key were seen. */
+  #holdCandidate(): void {
+    const { view, slot, version, isLong } = this.#cursor;
+    const from = cellValueAt(view, slot);
+    const length = cellValueLength(view, slot);
+    if (this.#candidateValue.length < length) this.#candidateValue = new Uint8Array(2 * length);
+    copyBytes(this.#candidateValue, 0, view.u8, from, length);
+    this.#candidateBytes = length;
+    this.#candidateVersion = version;
+    this.#candidateIsLong = isLong;
   }
 
   /** Reverse: all versions of the candidate's key were seen. */
-  #settle(): void {
-    if (this.#candidate !== undefined) this.#add(this.#candidate);
-    this.#candidate = undefined;
-    this.#key = undefined;
-  }
-
-  #add(entry: Entry | LongEntry): void {
-    if (this.#left <= 0) return;
-    this.#left--;
-    if ("value" in entry) {
-      this.#found.push(entry);
-      this.#foundBytes += entry.key.length + entry.value.length;
-    } else {
-      const { key, version, overflow } = entry;
-      this.#long.push({ at: this.#found.length, entry });
-      this.#found.push({ key, version, value: NO_BYTES });
-      this.#foundBytes += key.length + overflow.length;
+  #takeCandidate(): void {
+    if (!this.#hasCandidate || this.#left <= 0) return;
+    this.#hasCandidate = false;
+    const found = this.#found;
+    const length = this.#candidateBytes;
+    const at = found.reserve(length);
+    copyBytes(found.bytes, at, this.#key, 0, this.#keyBytes);
+    if (!this.#candidateIsLong) {
+      copyBytes(found.bytes, at + this.#keyBytes, this.#candidateValue, 0, length);
     }
+    found.push(this.#keyBytes, this.#candidateIsLong ? 0 : length, this.#candidateVersion);
+    if (this.#candidateIsLong) found.noteLong(readOverflow(this.#candidateValue, 0, length));
+    this.#left--;
   }
 
-  #entryHere(key: Uint8Array): Entry | LongEntry {
-    const { view, slot, version, isLong } = this.#cursor;
-    const from = cellValueAt(view, slot);
-    const to = from + cellValueLength(view, slot);
-    if (isLong) return { key, version, overflow: readOverflow(view.u8, from, to) };
-    return { key, version, value: this.#copies.copy(view.u8, from, to) };
+  /** Makes the cursor's key the one that is decided, or being seen. */
+  #remember(): void {
+    this.#keyBytes = this.#cursor.keyBytes;
+    copyBytes(this.#key, 0, this.#cursor.key, 0, this.#keyBytes);
   }
 
-  #isSameKey(): boolean {
-    const cursor = this.#cursor;
-    const key = this.#key;
-    if (key === undefined || key.length !== cursor.keyBytes) return false;
-    for (let at = 0; at < key.length; at++) if (key[at] !== cursor.key[at]) return false;
+  #isKey(key: Uint8Array, keyBytes: number): boolean {
+    if (this.#keyBytes !== keyBytes) return false;
+    const own = this.#key;
+    for (let at = 0; at < keyBytes; at++) if (own[at] !== key[at]) return false;
     return true;
   }
 
-  /** Whether the current row is outside the range, on the side that the scan goes to. */
-  #isBeyond(): boolean {
+  /** Whether a key is outside the range, on the side that the scan goes to. */
+  #isBeyond(bytes: Uint8Array, keyBytes: number): boolean {
     const { gt, gte, lt, lte, reverse } = this.#range;
     const isOpen = reverse === true ? (gt ?? gte) === undefined : (lt ?? lte) === undefined;
     if (isOpen) return false;
-    const key = this.#cursor.key.subarray(0, this.#cursor.keyBytes);
+    const key = bytes.subarray(0, keyBytes);
     if (reverse === true) {
       if (gt !== undefined && compareBytes(key, gt) <= 0) return true;
       return gte !== undefined && compareBytes(key, gte) < 0;
@@ -213,3 +264,4 @@ function pickBound(
 const LAST_KEY: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX).fill(0xff);
 
 const NO_BYTES = new Uint8Array(0);
+const NO_LONG_VALUES: ReadonlyMap<number, Uint8Array> = new Map();

@@ -1,7 +1,7 @@
 import { createRandom, pick } from "@kvs/env";
 import { expect, test } from "vitest";
 
-import { type ScanOptions, type Store } from "../src/index.ts";
+import { type EntryBatch, type ScanOptions, type Snapshot, type Store } from "../src/index.ts";
 import { bytes, codeIs, del, newStorage, put, text, withStore } from "./fixture.ts";
 
 async function keysOf(store: Store, options: ScanOptions): Promise<string[]> {
@@ -127,5 +127,80 @@ test("a scan that is left lets its view go, and bounds have the length of keys",
     expect(store.stats().openSnapshots).toBe(0);
     const tooLong = new Uint8Array(2000);
     await expect(keysOf(store, { lt: tooLong })).rejects.toThrow(codeIs("TXN_KEY_TOO_LARGE"));
+  });
+});
+
+test("batches of entries agree with a model of all versions, at every snapshot, in both directions", async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const random = createRandom(seed);
+    const keys = Array.from({ length: 1 + random.below(60) }, (_, at) => `key ${at}`).toSorted();
+    await withStore(newStorage(seed), async (store) => {
+      const now = new Map<string, string>();
+      const views: { snapshot: Snapshot; entries: [string, string][] }[] = [];
+      for (let round = 0; round < 300; round++) {
+        const key = pick(random, keys);
+        if (random.chance(0.25)) {
+          now.delete(key);
+          await store.batch([del(key)]);
+        } else {
+          const value = `${key} ${round} `.repeat(random.chance(0.1) ? 200 : 1 + random.below(30));
+          now.set(key, value);
+          await store.batch([put(key, value)]);
+        }
+        if (random.chance(0.04)) {
+          const entries = [...now].toSorted(([a], [b]) => (a < b ? -1 : 1));
+          views.push({ snapshot: store.snapshot(), entries });
+        }
+      }
+      for (const { snapshot, entries } of views) {
+        for (const reverse of [false, true]) {
+          const from = pick(random, keys);
+          const limit = random.chance(0.5) ? random.below(keys.length) : undefined;
+          const bounds = random.chance(0.5) ? { [reverse ? "lte" : "gte"]: bytes(from) } : {};
+          const isIn = (key: string): boolean => {
+            if (!("lte" in bounds) && !("gte" in bounds)) return true;
+            return reverse ? key <= from : key >= from;
+          };
+          const within = entries.filter(([key]) => isIn(key));
+          const expected = (reverse ? within.toReversed() : within).slice(0, limit);
+          const options = {
+            snapshot,
+            reverse,
+            ...bounds,
+            ...(limit === undefined ? {} : { limit }),
+          };
+
+          const found: [string, string][] = [];
+          for await (const batch of store.scanBatches(options)) {
+            for (let at = 0; at < batch.count; at++) {
+              found.push([text(batch.key(at)), text(batch.value(at))]);
+            }
+          }
+
+          expect(found).toEqual(expected);
+        }
+        snapshot.close();
+      }
+    });
+  }
+});
+
+test("what a batch holds stays as it is, whatever is read or written after it", async () => {
+  await withStore(newStorage(), async (store) => {
+    for (let at = 0; at < 2000; at++) {
+      await store.batch([put(`key ${String(at).padStart(4, "0")}`, `value ${at}`)]);
+    }
+    const batches: EntryBatch[] = [];
+    for await (const batch of store.scanBatches()) batches.push(batch);
+    for (let at = 0; at < 2000; at += 3) {
+      await store.batch([put(`key ${String(at).padStart(4, "0")}`, "other")]);
+    }
+
+    const values = batches.flatMap((batch) =>
+      Array.from({ length: batch.count }, (_, at) => text(batch.value(at))),
+    );
+    expect(values).toEqual(Array.from({ length: 2000 }, (_, at) => `value ${at}`));
+    expect(() => batches[0]!.key(batches[0]!.count)).toThrow(/below its count/u);
+    expect(batches[0]!.version(1)).toBeGreaterThan(batches[0]!.version(0));
   });
 });
