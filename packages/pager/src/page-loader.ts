@@ -1,15 +1,20 @@
-import { readFullyAt, readFullyAtSync } from "@kvs/env";
+import { type Environment, readFullyAt, readFullyAtSync } from "@kvs/env";
 import { type FrameCache } from "./frame-cache.ts";
 import { type PageFile } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
 import { type Frame } from "./page-miss.ts";
-import { findPageFault } from "./page-seal.ts";
+import { findPageFault, readPageLsn } from "./page-seal.ts";
 import { type PageSealer } from "./page-sealer.ts";
-import { corruptPage } from "./pager-error.ts";
+import { corruptPage, lostWrite } from "./pager-error.ts";
+import { Quarantine, isDamage } from "./quarantine.ts";
 import { ABSENT } from "./page-table.ts";
 import { type Attempt, type Room } from "./room.ts";
 import { type WriteBack } from "./write-back.ts";
+import { type WrittenLsns } from "./written-lsns.ts";
+
+/** A page that does not pass is read so often. */
+const READS_MAX = 2;
 
 /** A read under way, and the attempts that wait for it. */
 interface Loading {
@@ -26,7 +31,7 @@ export interface PageLoaderParts {
   readonly room: Room;
   readonly writeBack: WriteBack;
   readonly sealer: PageSealer;
-  readonly ignoresChecksum: boolean;
+  readonly written: WrittenLsns;
 }
 
 /**
@@ -35,26 +40,36 @@ export interface PageLoaderParts {
  * A page becomes resident only when it is complete and verified. Attempts that want a page which is
  * being read share the read. If the page comes into being in another way meanwhile, by a blocking
  * read or because it was created, what the read brings is old: it is thrown away.
+ *
+ * A page that does not pass is read once more, for a bit may have changed on its way; then it is in
+ * quarantine.
  */
 export class PageLoader {
   reads = 0;
+  readonly quarantine: Quarantine = new Quarantine();
   readonly #parts: PageLoaderParts;
   readonly #loading: Map<PageId, Loading> = new Map();
+  readonly #ignoresChecksum: boolean;
+  readonly #ignoresPageId: boolean;
 
-  constructor(parts: PageLoaderParts) {
+  constructor(environment: Environment, parts: PageLoaderParts) {
     this.#parts = parts;
+    this.#ignoresChecksum = environment.hooks.hasMutant("pager.ignore-checksum");
+    this.#ignoresPageId = environment.hooks.hasMutant("pager.ignore-page-id");
   }
 
   /**
    * Brings in a page and pins it for the attempt. It may be gone again when this resolves, if an
    * older attempt needed the frame: run the body again and see.
    *
-   * @throws {KvsError} `PAGER_CORRUPT_PAGE`, `DISK_IO`, or what {@link Room.take} throws.
+   * @throws {KvsError} `PAGER_CORRUPT_PAGE`, `PAGER_NOT_AUTHENTIC`, `PAGER_KEY_UNKNOWN`,
+   *   `PAGER_LOST_WRITE`, `DISK_IO`, or what {@link Room.take} throws.
    */
   async load(attempt: Attempt, id: PageId): Promise<void> {
     const { room } = this.#parts;
     for (;;) {
       if (this.#pinIfResident(attempt, id)) return;
+      this.quarantine.requireSound(id);
       const shared = this.#loading.get(id);
       if (shared !== undefined) {
         shared.attempts.push(attempt);
@@ -78,20 +93,20 @@ export class PageLoader {
   /**
    * Brings in a page while everything else stands still.
    *
-   * @throws {KvsError} `PAGER_CORRUPT_PAGE`, `DISK_IO`.
+   * @throws {KvsError} As {@link load}.
    */
   loadSync(id: PageId): void {
-    const { cache, file, writeBack } = this.#parts;
+    const { cache } = this.#parts;
+    this.quarantine.requireSound(id);
     cache.clearSpare();
     if (cache.freeCount === 0) cache.evict(false);
     let frame = cache.take();
     if (frame === ABSENT) frame = cache.spare;
-    const target = cache.memory.bytes(frame);
     try {
-      if (writeBack.isWriting(id)) this.#takeCopy(id, target);
-      else this.#verify(id, target, readFullyAtSync(file.file, target, id * PAGE_BYTES));
+      this.#readSync(id, cache.memory.bytes(frame));
     } catch (error) {
       cache.giveBack(frame);
+      this.quarantine.note(id, error);
       throw error;
     }
     this.reads++;
@@ -102,6 +117,7 @@ export class PageLoader {
   /** The page is about to become resident, or void, without its read: what that brings is old. */
   supersede(id: PageId): void {
     this.#loading.delete(id);
+    this.quarantine.lift(id);
   }
 
   /** Waits until no read is under way. */
@@ -117,12 +133,10 @@ export class PageLoader {
   }
 
   async #read(id: PageId, loading: Loading): Promise<void> {
-    const { cache, file, writeBack, room } = this.#parts;
+    const { cache, room } = this.#parts;
     const { frame } = loading;
-    const target = cache.memory.bytes(frame);
     try {
-      if (writeBack.isWriting(id)) this.#takeCopy(id, target);
-      else this.#verify(id, target, await readFullyAt(file.file, target, id * PAGE_BYTES));
+      await this.#readPage(id, cache.memory.bytes(frame));
       this.reads++;
       if (this.#loading.get(id) === loading) this.#finish(id, loading);
       else cache.giveBack(frame);
@@ -130,9 +144,28 @@ export class PageLoader {
       cache.giveBack(frame);
       if (this.#loading.get(id) !== loading) return; // what it was to bring is there, or void
       this.#loading.delete(id);
+      this.quarantine.note(id, error);
       throw error;
     } finally {
       room.serve();
+    }
+  }
+
+  async #readPage(id: PageId, target: Uint8Array): Promise<void> {
+    const { file } = this.#parts.file;
+    for (let reads = 1; ; reads++) {
+      if (this.#takeCopy(id, target)) return;
+      const count = await readFullyAt(file, target, id * PAGE_BYTES);
+      if (this.#isSound(id, target.subarray(0, count), reads)) return;
+    }
+  }
+
+  #readSync(id: PageId, target: Uint8Array): void {
+    const { file } = this.#parts.file;
+    for (let reads = 1; ; reads++) {
+      if (this.#takeCopy(id, target)) return;
+      const count = readFullyAtSync(file, target, id * PAGE_BYTES);
+      if (this.#isSound(id, target.subarray(0, count), reads)) return;
     }
   }
 
@@ -142,17 +175,43 @@ export class PageLoader {
     for (const attempt of loading.attempts) this.#parts.room.pin(attempt, loading.frame);
   }
 
-  /** The page was dropped while it was being written: what is on its way to the disk is the page. */
-  #takeCopy(id: PageId, target: Uint8Array): void {
-    this.#parts.writeBack.copyUnderWay(id, target);
-    this.#parts.sealer.open(target, id);
+  /** Of a page that was dropped while it was being written, that copy is the page. */
+  #takeCopy(id: PageId, target: Uint8Array): boolean {
+    const { writeBack, sealer } = this.#parts;
+    if (!writeBack.isWriting(id)) return false;
+    writeBack.copyUnderWay(id, target);
+    sealer.open(target, id);
+    return true;
   }
 
-  #verify(id: PageId, target: Uint8Array, count: number): void {
-    const { path, fileId } = this.#parts;
-    const fault = findPageFault(target.subarray(0, count), { id, fileId });
-    if (fault === undefined) return this.#parts.sealer.open(target, id);
-    if (fault.reason === "checksum" && this.#parts.ignoresChecksum) return;
-    throw corruptPage(path, id, id * PAGE_BYTES, fault);
+  /**
+   * Verifies and opens what was read. Returns false if it is to be read once more.
+   *
+   * @throws {KvsError} If there is no more hope.
+   */
+  #isSound(id: PageId, page: Uint8Array, reads: number): boolean {
+    try {
+      this.#verify(id, page);
+      return true;
+    } catch (error) {
+      if (reads < READS_MAX && isDamage(error)) return false;
+      throw error;
+    }
+  }
+
+  #verify(id: PageId, page: Uint8Array): void {
+    const { path, fileId, sealer, written } = this.#parts;
+    const fault = findPageFault(page, { id, fileId });
+    if (fault !== undefined) {
+      if (fault.reason === "checksum" && this.#ignoresChecksum) return;
+      const isAstray = fault.reason === "page-id" || fault.reason === "file-id";
+      if (!isAstray || !this.#ignoresPageId) {
+        throw corruptPage(path, id, id * PAGE_BYTES, fault);
+      }
+    }
+    const expected = written.expected(id);
+    const found = readPageLsn(page);
+    if (expected !== 0 && found !== expected) throw lostWrite(path, id, expected, found);
+    sealer.open(page, id);
   }
 }

@@ -9,6 +9,7 @@ import {
   PAGE_FLAGS_OFFSET,
   PAGE_ID_OFFSET,
   PAGE_KEY_ID_OFFSET,
+  PAGE_LSN_OFFSET,
   PAGE_OVERFLOW,
   PAGE_TYPE_OFFSET,
 } from "./page-header.ts";
@@ -40,6 +41,14 @@ export function writeOwner(page: Uint8Array, owner: PageOwner): void {
 export function writeChecksum(page: Uint8Array): void {
   const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
   view.setUint32(0, crc32(page.subarray(4, PAGE_BYTES)), true);
+}
+
+/** The LSN that a page on the disk has; 2^53 or more if it is none. */
+export function readPageLsn(page: Uint8Array): number {
+  const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
+  return (
+    view.getUint32(PAGE_LSN_OFFSET, true) + view.getUint32(PAGE_LSN_OFFSET + 4, true) * 2 ** 32
+  );
 }
 
 /** The key that a page on the disk was sealed with, 0 if it is plain. */

@@ -16,6 +16,7 @@ import { closed, corruptPage, writeFailed } from "./pager-error.ts";
 import { type PagerOptions, type PagerStats } from "./pager-options.ts";
 import { Room } from "./room.ts";
 import { type FlushOptions, WriteBack } from "./write-back.ts";
+import { WrittenLsns } from "./written-lsns.ts";
 
 /** A split changes four pages. */
 const FRAMES_MIN = 4;
@@ -64,6 +65,7 @@ export class Pager {
     const frames = Math.floor(memoryBytes / PAGE_BYTES);
     const cache = new FrameCache(Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX));
     const room = new Room(environment, cache);
+    const written = new WrittenLsns(environment, cache.frameCount);
     this.#path = path;
     this.#isReadOnly = options.readOnly ?? false;
     this.#cache = cache;
@@ -75,14 +77,14 @@ export class Pager {
       file,
       gate,
       sealer,
+      written,
       isPressed: () => room.isWaitedFor,
       onSettled: (error) => (error === undefined ? room.serve() : room.fail(error)),
     });
     room.connect(this.#writeBack);
-    const ignoresChecksum = environment.hooks.hasMutant("pager.ignore-checksum");
     const writeBack = this.#writeBack;
-    const loading = { path, fileId, cache, file, room, writeBack, sealer, ignoresChecksum };
-    const loader = new PageLoader(loading);
+    const loading = { path, fileId, cache, file, room, writeBack, sealer, written };
+    const loader = new PageLoader(environment, loading);
     this.#loader = loader;
     const grow = (pages: number): Promise<void> => this.grow(pages);
     this.#attempts = new AttemptRunner({ path, cache, room, loader, grow });
@@ -344,7 +346,17 @@ export class Pager {
       evictions: this.#cache.evictions,
       dirtyFrames: this.#cache.dirtyCount,
       freeFrames: this.#cache.freeCount,
+      damagedPages: this.#loader.quarantine.foundCount,
+      quarantinedPages: this.#loader.quarantine.size,
     };
+  }
+
+  /**
+   * The pages that were found damaged, by number, 1,024 at most. Each answers with the same error,
+   * without being read again, until it is created anew or dropped. All others are as good as before.
+   */
+  quarantined(): readonly PageId[] {
+    return this.#loader.quarantine.pages;
   }
 
   /** Waits for reads and writes under way, and closes the file. Writes nothing. */

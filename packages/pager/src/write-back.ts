@@ -13,9 +13,10 @@ import { type PageFile } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId, type PageLsn } from "./page-id.ts";
 import { type Frame } from "./page-miss.ts";
-import { sealPage } from "./page-seal.ts";
+import { readPageLsn, sealPage } from "./page-seal.ts";
 import { type PageSealer } from "./page-sealer.ts";
 import { writeFailed } from "./pager-error.ts";
+import { type WrittenLsns } from "./written-lsns.ts";
 
 /** Neighbouring pages written in one call: 128 KiB. */
 const BATCH_PAGES_MAX = 32;
@@ -42,6 +43,7 @@ export interface WriteBackParts {
   readonly file: PageFile;
   readonly gate: LogGate;
   readonly sealer: PageSealer;
+  readonly written: WrittenLsns;
   /** Whether somebody waits for a frame that only a write can free. */
   isPressed(): boolean;
   /** Called after each write was answered; with its error if it failed. */
@@ -268,13 +270,22 @@ export class WriteBack {
       }
       if (this.#poison !== undefined) throw this.#poison;
       await this.#writeBytes(batch);
-      this.writes++;
-      this.pagesWritten += batch.frames.length;
+      this.#noteWritten(batch);
     } catch (error) {
       if (error instanceof AssertionFailure) throw error;
       failure = this.#classify(error);
     }
     this.#end(batch, failure);
+  }
+
+  #noteWritten(batch: Batch): void {
+    this.writes++;
+    this.pagesWritten += batch.frames.length;
+    for (let page = 0; page < batch.frames.length; page++) {
+      const from = page * PAGE_BYTES;
+      const copy = batch.buffer.subarray(from, from + PAGE_BYTES);
+      this.#parts.written.note((batch.first + page) as PageId, readPageLsn(copy));
+    }
   }
 
   async #writeBytes(batch: Batch): Promise<void> {
