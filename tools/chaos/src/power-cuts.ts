@@ -1,0 +1,165 @@
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { type Ext4, type ReflinkDisk } from "./reflink-disk.ts";
+import { type ScenarioContext } from "./scenario.ts";
+import { type StoreSettings, drawLife, drawSegmentBytes, openStore } from "./store-settings.ts";
+import { verifyStore } from "./verify.ts";
+import { WriterProcess, askedAfter } from "./writer-process.ts";
+
+/** Images of one store; then the writer dies, the images are looked at, and a new store begins. */
+const IMAGES_PER_STORE = 20;
+/** The writer is killed and started again in between, so that images fall into recovery, too. */
+const IMAGES_PER_LIFE = 10;
+const CALLERS = [1, 8, 64];
+const MOUNT_OPTIONS = [
+  "data=ordered",
+  "data=writeback",
+  "data=ordered,commit=1",
+  "data=writeback,commit=300",
+];
+
+export interface PowerCutOptions {
+  /** A library loaded before all others into the processes that write. */
+  readonly preload?: string | undefined;
+  readonly mutants: readonly string[];
+  /** Whether to go on when promises were broken. Default: no. */
+  readonly goesOn?: boolean;
+}
+
+export interface PowerCuts {
+  readonly images: number;
+  /** Images in which the store could not be opened, or broke a promise. */
+  readonly badImages: number;
+  readonly acknowledged: number;
+  /** Images taken before anything was answered. */
+  readonly earlyImages: number;
+  readonly violations: readonly string[];
+}
+
+/**
+ * Takes images of a disk while a process writes into a store on it, and looks at each: everything
+ * that was answered before the image was taken has to be in it.
+ */
+export async function cutPower(
+  context: ScenarioContext,
+  disk: ReflinkDisk,
+  options: PowerCutOptions,
+): Promise<PowerCuts> {
+  const cuts: PowerCutTally = {
+    images: 0,
+    badImages: 0,
+    acknowledged: 0,
+    earlyImages: 0,
+    violations: [],
+  };
+  while (context.wantsMore(cuts.images)) {
+    await cutOneStore(context, disk, options, cuts);
+    context.progress(`${cuts.images} images, ${cuts.acknowledged} batches answered`);
+    if (cuts.violations.length > 0 && options.goesOn !== true) break;
+  }
+  return cuts;
+}
+
+interface PowerCutTally {
+  images: number;
+  badImages: number;
+  acknowledged: number;
+  earlyImages: number;
+  readonly violations: string[];
+}
+
+/** What is known of one image. */
+interface Image {
+  readonly file: string;
+  /** Answered before it was taken. */
+  readonly acknowledged: readonly number[];
+}
+
+async function cutOneStore(
+  context: ScenarioContext,
+  disk: ReflinkDisk,
+  options: PowerCutOptions,
+  tally: PowerCutTally,
+): Promise<void> {
+  const { random } = context;
+  const mountOptions = MOUNT_OPTIONS[random.below(MOUNT_OPTIONS.length)]!;
+  const ext4 = disk.makeExt4(mountOptions);
+  const settings = {
+    path: join(ext4.folder, "store"),
+    segmentBytes: drawSegmentBytes(random),
+    ...drawLife(random),
+  };
+  const images: Image[] = [];
+  let acknowledged: readonly number[] = Array.from(
+    { length: CALLERS[random.below(CALLERS.length)]! },
+    () => 0,
+  );
+  const wantsMore = (): boolean =>
+    images.length < IMAGES_PER_STORE && context.wantsMore(tally.images + images.length);
+  while (wantsMore()) {
+    const writer = startWriter(context, settings, options, acknowledged);
+    for (let taken = 0; taken < IMAGES_PER_LIFE && wantsMore(); taken++) {
+      await wait(50 + random.below(150));
+      const before = [...writer.acknowledged];
+      images.push({ file: await disk.takeImage(ext4), acknowledged: before });
+    }
+    await writer.kill();
+    acknowledged = [...writer.acknowledged];
+    tally.acknowledged += writer.ackCount;
+    tally.violations.push(...writer.violations);
+    if (writer.violations.length > 0) break;
+  }
+  ext4.remove();
+  const where = `${mountOptions}, segments of ${settings.segmentBytes}`;
+  await lookAtImages({ disk, images, settings, asked: askedAfter(acknowledged), where }, tally);
+}
+
+function startWriter(
+  context: ScenarioContext,
+  store: StoreSettings,
+  { mutants, preload }: PowerCutOptions,
+  acknowledged: readonly number[],
+): WriterProcess {
+  const expected = { acknowledged, asked: askedAfter(acknowledged) };
+  const checkpointEveryMs = context.random.chance(0.3) ? 1 + context.random.below(40) : 0;
+  const settings = { store, mutants, expected, checkpointEveryMs };
+  return WriterProcess.start(settings, { sandbox: context.sandbox, preload });
+}
+
+interface Series {
+  readonly disk: ReflinkDisk;
+  readonly images: readonly Image[];
+  readonly settings: StoreSettings;
+  /** What can have been called for when the last image was taken. */
+  readonly asked: readonly number[];
+  readonly where: string;
+}
+
+async function lookAtImages(series: Series, tally: PowerCutTally): Promise<void> {
+  for (const image of series.images) {
+    const ext4 = series.disk.mountImage(image.file);
+    const violations = await lookAt(ext4, image, series);
+    ext4.remove();
+    tally.images++;
+    if (image.acknowledged.every((number) => number === 0)) tally.earlyImages++;
+    if (violations.length > 0) tally.badImages++;
+    const name = `image ${tally.images} (${series.where})`;
+    tally.violations.push(...violations.map((text) => `${name}: ${text}`));
+  }
+}
+
+/** Opens the store in an image, without a writer, and closes it in good order. */
+async function lookAt(
+  ext4: Ext4,
+  { acknowledged }: Image,
+  { settings, asked }: Series,
+): Promise<readonly string[]> {
+  try {
+    const store = await openStore({ ...settings, path: join(ext4.folder, "store") });
+    const { violations } = await verifyStore(store, { acknowledged, asked });
+    await store.close();
+    return violations;
+  } catch (error) {
+    return [`the store cannot be opened or read: ${String(error)}`];
+  }
+}

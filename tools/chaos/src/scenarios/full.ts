@@ -1,0 +1,167 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { FullDisk } from "../full-disk.ts";
+import { FullStore } from "../full-store.ts";
+import { isRoot } from "../requirements.ts";
+import {
+  type Scenario,
+  type ScenarioContext,
+  type ScenarioResult,
+  skippedBecause,
+} from "../scenario.ts";
+import { drawLife, drawSegmentBytes } from "../store-settings.ts";
+import { type Expected } from "../verify.ts";
+import { WriterProcess, askedAfter } from "../writer-process.ts";
+import { type Phase } from "../writer-settings.ts";
+
+/** Callers that write, in the parts with a process of its own. */
+const CALLERS = 8;
+/** How long a process may take for a step; the machine may be busy. */
+const STEP_TIMEOUT_MS = 30_000;
+const POLL_MS = 20;
+/** Kills on one full disk. */
+const KILLS = 3;
+
+/**
+ * What a full disk may not do to a store, on a small tmpfs. A round takes one disk through all of it:
+ *
+ * 1. Filled by the store: writes are refused, retryable and without effect; reads, deletes and a
+ *    checkpoint go on; so they do when other files take the last byte; closing and opening again, too.
+ *    When space returns, writes go on without a reopening.
+ * 2. Filled by others while a process writes: it is killed and started on a disk without a free byte.
+ *    It recovers; when space returns, it writes on by itself.
+ */
+export const full: Scenario = {
+  name: "full",
+  description: "a disk without a free byte; a round is one tmpfs, filled twice; needs root",
+  rounds: 3,
+  run: async (context) => {
+    if (!isRoot()) return skippedBecause("mounting a tmpfs needs root");
+    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
+    while (context.wantsMore(tally.rounds)) {
+      let disk: FullDisk;
+      try {
+        disk = FullDisk.create(context.sandbox, tally.rounds);
+      } catch (error) {
+        return skippedBecause(String(error));
+      }
+      await fillByStore(context, disk, tally);
+      await fillByOthers(context, disk, tally);
+      disk.remove();
+      tally.rounds++;
+      context.progress(`${tally.rounds} disks, ${tally.violations.length} violations`);
+    }
+    return tally satisfies ScenarioResult;
+  },
+};
+
+interface Tally {
+  rounds: number;
+  acknowledged: number;
+  readonly violations: string[];
+  readonly counts: Record<string, number>;
+}
+
+/** Runs one step, and notes what it throws as a broken promise. */
+async function step(tally: Tally, name: string, body: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await body();
+    return true;
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+    tally.violations.push(`disk ${tally.rounds}: ${name}: ${String(error)}; ${cause}`);
+    return false;
+  }
+}
+
+async function fillByStore(context: ScenarioContext, disk: FullDisk, tally: Tally): Promise<void> {
+  const { random } = context;
+  const life = { segmentBytes: drawSegmentBytes(random), ...drawLife(random) };
+  const store = await FullStore.open({ path: disk.path("filled"), ...life }, random);
+  const run = (name: string, body: () => Promise<unknown>): Promise<boolean> =>
+    step(tally, name, body);
+  disk.addBallast();
+  await run("writing until the disk is full", () => store.fill());
+  await run("reading on a full disk", () => store.verify());
+  await run("deleting on a full disk", () => store.deleteSome());
+  await run("a checkpoint on a full disk", () => store.checkpoint());
+  await run("writing again until the disk is full", () => store.fill());
+  disk.takeAllSpace();
+  await run("deleting without a free byte", () => store.deleteSome());
+  await run("a checkpoint without a free byte", () => store.checkpoint());
+  await run("reading without a free byte", () => store.verify());
+  const isOpen =
+    (await run("closing without a free byte", () => store.close())) &&
+    (await run("opening without a free byte", () => store.reopen()));
+  if (isOpen) {
+    await run("reading after opening without a free byte", () => store.verify());
+    await run("deleting after opening without a free byte", () => store.deleteSome());
+  } else {
+    disk.giveAllSpaceBack();
+    await run("opening after space returned", () => store.reopen());
+  }
+  disk.giveAllSpaceBack();
+  await run("writing after space returned", () => store.writeAgain());
+  await run("the check", () => store.check());
+  await run("closing", () => store.close());
+  tally.acknowledged += store.acknowledged;
+  for (const [code, count] of store.refusals) note(tally, `refused with ${code}`, count);
+}
+
+async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tally): Promise<void> {
+  const { random, sandbox, mutants } = context;
+  const store = { path: disk.path("killed"), segmentBytes: 64 << 10, ...drawLife(random) };
+  let acknowledged: readonly number[] = Array.from({ length: CALLERS }, () => 0);
+  const start = (): WriterProcess => {
+    const expected: Expected = { acknowledged, asked: askedAfter(acknowledged), hasGaps: true };
+    const checkpointEveryMs = random.chance(0.5) ? 30 : 0;
+    return WriterProcess.start({ store, mutants, expected, checkpointEveryMs }, { sandbox });
+  };
+  const end = async (writer: WriterProcess): Promise<void> => {
+    await writer.kill();
+    acknowledged = [...writer.acknowledged];
+    tally.acknowledged += writer.ackCount;
+    const violations = writer.violations.map((text) => `disk ${tally.rounds}: killed: ${text}`);
+    tally.violations.push(...violations);
+    for (const [code, count] of writer.refusals) note(tally, `refused with ${code}`, count);
+  };
+  const first = start();
+  await untilWriting(first);
+  await wait(random.below(300));
+  disk.takeAllSpace();
+  await until(first, () => first.refusals.size > 0);
+  await end(first);
+  for (let kills = 0; kills < KILLS; kills++) {
+    const writer = start();
+    await untilWriting(writer);
+    await wait(random.below(100));
+    note(tally, `killed without a free byte while ${writer.phase}`, 1);
+    await end(writer);
+  }
+  const last = start();
+  await untilWriting(last);
+  disk.giveAllSpaceBack();
+  const before = last.ackCount;
+  await until(last, () => last.ackCount > before + 10 * CALLERS);
+  if (!last.hasEnded && last.ackCount <= before + 10 * CALLERS) {
+    tally.violations.push(`disk ${tally.rounds}: killed: no writes after space returned`);
+  }
+  await end(last);
+}
+
+const WRITING: readonly Phase[] = ["writing", "checkpoint"];
+
+function untilWriting(writer: WriterProcess): Promise<void> {
+  return until(writer, () => WRITING.includes(writer.phase));
+}
+
+/** Waits until something is so, the process ends, or a step takes too long. */
+async function until(writer: WriterProcess, isSo: () => boolean): Promise<void> {
+  const begin = performance.now();
+  while (!isSo() && !writer.hasEnded && performance.now() - begin < STEP_TIMEOUT_MS) {
+    await wait(POLL_MS);
+  }
+}
+
+function note(tally: Tally, name: string, count: number): void {
+  tally.counts[name] = (tally.counts[name] ?? 0) + count;
+}
