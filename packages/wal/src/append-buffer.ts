@@ -13,18 +13,24 @@
  *
  * This file is a hot path: `append` of a record that fits allocates nothing and takes a few hundred
  * nanoseconds, most of them for the checksum. Hence one class with plain integers, and a fast path
- * that asks one question only: does it fit into `#room`?
+ * that asks one question only: does it fit into `#room`? Whatever else there is to do for a record,
+ * such as sealing it, keeps the room at 0, and so happens in the slow path.
  */
 import { assert } from "@kvs/env";
 
+import { type FragmentSealer } from "./fragment-seal.ts";
 import { FRAGMENT_MIN_BYTES, type Geometry } from "./geometry.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
+import { type RecordCompressor } from "./record-compression.ts";
 import {
   FIRST_FRAGMENT,
   FRAGMENT_HEADER_BYTES,
   LAST_FRAGMENT,
+  SEALED_FRAGMENT,
+  SEAL_BYTES,
   WHOLE_RECORD,
   sealFragment,
+  sealPayloadOnly,
 } from "./record-format.ts";
 import { type LogIdentity, SEGMENT_HEADER_BYTES, encodeSegmentHeader } from "./segment-format.ts";
 import { positionsUsedUp } from "./wal-error.ts";
@@ -57,6 +63,13 @@ export interface AppendBufferOptions {
   readonly epoch: number;
   /** At most `GROUP_BYTES_MAX`; less makes rare timing common. */
   readonly groupBytesMax?: number;
+  /** Seals every record. */
+  readonly sealer?: FragmentSealer | undefined;
+  readonly compressor?: RecordCompressor | undefined;
+  /** Told of every segment that a key is used in. */
+  readonly onKeyUsed?: (base: number, keyId: number) => void;
+  /** A sabotage for tests: checksums begin behind the header. */
+  readonly leavesHeaderOut?: boolean;
 }
 
 /** Takes records and hands out groups. Synchronous throughout. */
@@ -64,6 +77,12 @@ export class AppendBuffer {
   readonly #geometry: Geometry;
   readonly #identity: LogIdentity;
   readonly #groupBytesMax: number;
+  readonly #sealer: FragmentSealer | undefined;
+  readonly #compressor: RecordCompressor | undefined;
+  readonly #onKeyUsed: (base: number, keyId: number) => void;
+  readonly #leavesHeaderOut: boolean;
+  /** Whether every record takes the slow path. */
+  readonly #isSlow: boolean;
   readonly #header = {
     length: 0,
     epoch: 1,
@@ -97,6 +116,12 @@ export class AppendBuffer {
     this.#geometry = geometry;
     this.#identity = identity;
     this.#groupBytesMax = Math.min(groupBytesMax, GROUP_BYTES_MAX);
+    this.#sealer = options.sealer;
+    this.#compressor = options.compressor;
+    this.#onKeyUsed = options.onKeyUsed ?? (() => undefined);
+    this.#leavesHeaderOut = options.leavesHeaderOut ?? false;
+    this.#isSlow = [this.#sealer, this.#compressor].some((part) => part !== undefined);
+    if (this.#leavesHeaderOut) this.#isSlow = true;
     this.#header.seed = identity.seed;
     this.#header.epoch = epoch;
     this.#lsn = lsn;
@@ -249,45 +274,75 @@ export class AppendBuffer {
     this.#lastStart = lastStart;
   }
 
-  /** Everything the fast path leaves out: refusal, a new group, a new segment, several fragments. */
+  /** Everything the fast path leaves out: refusal, a new group, several fragments, sealing. */
   #appendSlowly(kind: number, payload: Uint8Array, length: number): Lsn {
     if (this.#refusal !== undefined) throw this.#refusal();
-    const needed = this.#spaceFor(length);
+    const plain = length === payload.length ? payload : payload.subarray(0, length);
+    const packed = this.#compressor?.pack(plain);
+    const content = packed?.content ?? plain;
+    this.#makeRoomFor(content.length);
+    const keyId = this.#sealer?.begin() ?? 0;
+    const sealed = keyId === 0 ? 0 : SEALED_FRAGMENT;
+    this.#header.kind = kind;
+    this.#appendFragments(content, sealed | (packed?.flags ?? 0), keyId);
+    this.#openRoom();
+    this.#recordCount++;
+    return this.#lsn as Lsn;
+  }
+
+  /** Begins a new group, or a larger buffer, if a record of `length` does not fit. */
+  #makeRoomFor(length: number): void {
+    const needed = this.#geometry.imageBytesFor(length, this.#sealBytes);
     if (this.#lsn + needed > Number.MAX_SAFE_INTEGER - this.#geometry.segmentBytes) {
       throw positionsUsedUp(this.#lsn);
     }
     if (this.#fill > 0 && this.#fill + needed > this.#groupBytesMax) this.#seal();
     this.#reserve(this.#fill + needed);
-    this.#appendFragments(kind, payload, length);
+  }
+
+  /** Lets the fast path use what is left of buffer and segment. */
+  #openRoom(): void {
+    if (this.#isSlow) return;
     const position = this.#imageStart + this.#fill;
     const capacity = Math.min(this.#bytes.length, this.#groupBytesMax) - this.#fill;
     const room = Math.min(capacity, this.#segmentEnd - position);
     this.#room = room < FRAGMENT_MIN_BYTES ? 0 : room;
-    this.#recordCount++;
-    return this.#lsn as Lsn;
   }
 
-  #appendFragments(kind: number, payload: Uint8Array, length: number): void {
+  get #sealBytes(): number {
+    return this.#sealer === undefined ? 0 : SEAL_BYTES;
+  }
+
+  /** @param keyId Of the key that the sealer has begun with; 0: none. */
+  #appendFragments(content: Uint8Array, flags: number, keyId: number): void {
+    const header = this.#header;
+    const sealBytes = keyId === 0 ? 0 : SEAL_BYTES;
     let done = 0;
     do {
       if (this.#segmentEnd - (this.#imageStart + this.#fill) < FRAGMENT_MIN_BYTES) this.#roll();
-      const start = this.#imageStart + this.#fill;
-      const rest = this.#segmentEnd - start - FRAGMENT_HEADER_BYTES;
-      const count = Math.min(length - done, rest);
+      const offset = this.#fill;
+      const start = this.#imageStart + offset;
+      const rest = this.#segmentEnd - start - FRAGMENT_HEADER_BYTES - sealBytes;
+      const count = Math.min(content.length - done, rest);
       const first = done === 0 ? FIRST_FRAGMENT : 0;
-      const last = done + count === length ? LAST_FRAGMENT : 0;
-      this.#bytes.set(payload.subarray(done, done + count), this.#fill + FRAGMENT_HEADER_BYTES);
-      this.#header.length = count;
-      this.#header.kind = kind;
-      this.#header.flags = first | last;
-      this.#header.previousLsn = this.#lsn;
-      this.#header.syncedDistance = this.#distance + this.#fill;
-      sealFragment(this.#bytes, this.#view, this.#fill, this.#header);
-      this.#fill += FRAGMENT_HEADER_BYTES + count;
+      const last = done + count === content.length ? LAST_FRAGMENT : 0;
+      const to = offset + FRAGMENT_HEADER_BYTES + sealBytes;
+      this.#bytes.set(content.subarray(done, done + count), to);
+      header.length = sealBytes + count;
+      header.flags = first | last | flags;
+      header.previousLsn = this.#lsn;
+      header.syncedDistance = this.#distance + offset;
+      if (keyId !== 0) {
+        this.#sealer?.seal(this.#bytes, offset, header, start);
+        this.#onKeyUsed(this.#segmentEnd - this.#geometry.segmentBytes, keyId);
+      }
+      sealFragment(this.#bytes, this.#view, offset, header);
+      if (this.#leavesHeaderOut) sealPayloadOnly(this.#bytes, this.#view, offset, header);
+      this.#fill = to + count;
       if (first !== 0) this.#lastStart = start;
-      this.#lsn = start + FRAGMENT_HEADER_BYTES + count;
+      this.#lsn = start + FRAGMENT_HEADER_BYTES + header.length;
       done += count;
-    } while (done < length);
+    } while (done < content.length);
   }
 
   /** Goes on in the next segment: skips the rest of this one and writes the header of that one. */
@@ -311,15 +366,6 @@ export class AppendBuffer {
     });
     this.#fill += SEGMENT_HEADER_BYTES;
     this.#segmentEnd = base + this.#geometry.segmentBytes;
-  }
-
-  /** Bytes of image that a record of `length` takes at most. */
-  #spaceFor(length: number): number {
-    const { segmentBytes } = this.#geometry;
-    const perSegment = segmentBytes - SEGMENT_HEADER_BYTES - FRAGMENT_HEADER_BYTES;
-    const segments = Math.ceil(length / perSegment) + 1;
-    const overhead = SEGMENT_HEADER_BYTES + FRAGMENT_HEADER_BYTES + FRAGMENT_MIN_BYTES;
-    return length + FRAGMENT_HEADER_BYTES + segments * overhead;
   }
 
   /** Makes the buffer at least `bytes` long. */

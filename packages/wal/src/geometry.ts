@@ -1,10 +1,13 @@
 import { assert } from "@kvs/env";
 
-import { FRAGMENT_HEADER_BYTES } from "./record-format.ts";
+import { FRAGMENT_HEADER_BYTES, SEAL_BYTES } from "./record-format.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 
-/** A rest of a segment smaller than this takes no fragment: it is skipped. */
-export const FRAGMENT_MIN_BYTES: number = FRAGMENT_HEADER_BYTES + 1;
+/**
+ * A rest of a segment smaller than this takes no fragment: it is skipped. A sealed fragment with one
+ * byte would fit; the same for unsealed ones, so that positions alone tell where a fragment begins.
+ */
+export const FRAGMENT_MIN_BYTES: number = FRAGMENT_HEADER_BYTES + SEAL_BYTES + 1;
 
 /**
  * How positions fall into segments: the segment at base `b` covers [b, b + segmentBytes), so the
@@ -50,6 +53,14 @@ export class Geometry {
   /** Whether a fragment at `start` is the first of its segment. */
   isFirstInSegment(start: number): boolean {
     return start - this.baseOf(start) === SEGMENT_HEADER_BYTES;
+  }
+
+  /** Bytes of log that a record of `length` takes at most, all headers and skipped rests included. */
+  imageBytesFor(length: number, sealBytes: number): number {
+    const headers = FRAGMENT_HEADER_BYTES + sealBytes;
+    const perSegment = this.segmentBytes - SEGMENT_HEADER_BYTES - headers;
+    const segments = Math.ceil(length / perSegment) + 1;
+    return length + headers + segments * (SEGMENT_HEADER_BYTES + headers + FRAGMENT_MIN_BYTES);
   }
 
   /** Whether `base` is a place where a segment of this log may begin. */

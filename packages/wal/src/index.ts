@@ -5,6 +5,8 @@ export { Wal, type WalStats } from "./wal.ts";
 export { type WalErrorCode } from "./wal-error.ts";
 export {
   BUFFERED_BYTES_MAX,
+  COMPRESS_FROM_BYTES_DEFAULT,
+  type CompressionMethod,
   RECORD_BYTES_DEFAULT,
   RECORD_BYTES_MAX,
   SEGMENT_BYTES_DEFAULT,
@@ -12,6 +14,7 @@ export {
   SEGMENT_BYTES_MIN,
   SPARE_SEGMENTS_DEFAULT,
   SPARE_SEGMENTS_MAX,
+  type WalCompression,
   type WalOptions,
 } from "./wal-options.ts";
 export { WalReader, type WalRecord } from "./wal-reader.ts";

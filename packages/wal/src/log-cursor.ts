@@ -8,7 +8,8 @@
  *    never is;
  * 3. its epoch is at least E: the remains of a tail that was cut are older;
  * 4. its checksum, begun with this log's seed, is right;
- * 5. it continues the record that is open, in the same epoch and kind, or begins one if none is.
+ * 5. it continues the record that is open, in the same epoch and kind, sealed and compressed as its
+ *    beginning is, or begins one if none is.
  *
  * A segment is entered through its header: sound, of this log, with its own base, `previousLsn` L
  * and an epoch of at least E. A walk that begins in the middle of a segment does not look at it.
@@ -27,9 +28,13 @@ import {
   LAST_FRAGMENT,
   emptyHeader,
   fragmentChecksum,
+  payloadChecksum,
+  WHOLE_RECORD,
   readFragmentHeader,
+  sealBytesOf,
   storedChecksum,
 } from "./record-format.ts";
+import { type Sabotage, noSabotage } from "./sabotage.ts";
 import {
   type LogIdentity,
   SEGMENT_HEADER_BYTES,
@@ -94,8 +99,8 @@ export interface CursorOptions {
   readonly source: SegmentSource;
   /** The start of a record, or the end of the one before. */
   readonly from: number;
-  /** A sabotage for tests: rule 3 is not applied. */
-  readonly ignoreEpoch?: boolean;
+  /** For tests: rules that are not applied. */
+  readonly sabotage?: Sabotage;
   /** Bytes read at once, at least. Default: `CHUNK_BYTES`. */
   readonly chunkBytes?: number;
   /**
@@ -115,13 +120,17 @@ interface OpenRecord {
   readonly start: number;
   readonly kind: number;
   readonly epoch: number;
+  /** Whether it is sealed, and how it is compressed. */
+  readonly packing: number;
+  /** Content so far, without seals. */
   bytes: number;
 }
 
 export class LogCursor {
   readonly #source: SegmentSource;
   readonly #geometry: Geometry;
-  readonly #ignoreEpoch: boolean;
+  readonly #sabotage: Sabotage;
+  readonly #checksum: typeof fragmentChecksum;
   readonly #chunkBytes: number;
   readonly #limit: () => number;
   #mayBeginInside: boolean;
@@ -146,7 +155,8 @@ export class LogCursor {
   constructor(options: CursorOptions) {
     this.#source = options.source;
     this.#geometry = options.source.geometry;
-    this.#ignoreEpoch = options.ignoreEpoch ?? false;
+    this.#sabotage = options.sabotage ?? noSabotage;
+    this.#checksum = this.#sabotage.leavesHeaderOut ? payloadChecksum : fragmentChecksum;
     this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
     this.#limit = options.limit ?? (() => Number.POSITIVE_INFINITY);
     this.#mayBeginInside = options.mayBeginInside ?? false;
@@ -244,8 +254,8 @@ export class LogCursor {
     const previous = this.#previous;
     const isNext =
       isOurs &&
-      (previous === undefined || header.previousLsn === previous) &&
-      (header.epoch >= this.#epoch || this.#ignoreEpoch);
+      (previous === undefined || this.#isPrevious(header.previousLsn, previous)) &&
+      (header.epoch >= this.#epoch || this.#sabotage.ignoresEpoch);
     if (!isNext) return { type: "rejection", position: base, base, reason: "segment header" };
     this.#segmentBase = base;
     this.#epoch = Math.max(this.#epoch, header.epoch);
@@ -256,29 +266,33 @@ export class LogCursor {
   #check(header: FragmentHeader, position: number, base: number): Rejection | undefined {
     assert(this.#previous !== undefined, "a segment is entered through its header");
     const rejection = { type: "rejection", position, base } as const;
-    if (header.previousLsn !== this.#previous) {
+    if (!this.#isPrevious(header.previousLsn, this.#previous)) {
       const found = header.previousLsn;
       return { ...rejection, reason: "previous", expected: this.#previous, found };
     }
-    if (header.epoch < this.#epoch && !this.#ignoreEpoch) {
+    if (header.epoch < this.#epoch && !this.#sabotage.ignoresEpoch) {
       return { ...rejection, reason: "epoch", expected: this.#epoch, found: header.epoch };
     }
     const isFirst = (header.flags & FIRST_FRAGMENT) !== 0;
     const open = this.#open;
-    const continues =
-      open !== undefined && header.kind === open.kind && header.epoch === open.epoch;
-    const isExpected = isFirst ? open === undefined : continues || this.#mayBeginInside;
+    const isExpected = isFirst
+      ? open === undefined
+      : this.#mayBeginInside || (open !== undefined && continues(open, header));
     if (!isExpected) return { ...rejection, reason: "sequence" };
-    if ((open?.bytes ?? 0) + header.length > RECORD_BYTES_MAX) {
+    if ((open?.bytes ?? 0) + contentBytes(header) > RECORD_BYTES_MAX) {
       return { ...rejection, reason: "length", expected: RECORD_BYTES_MAX, found: header.length };
     }
     return undefined;
   }
 
+  #isPrevious(found: number, expected: number): boolean {
+    return found === expected || this.#sabotage.skipsPreviousLsn;
+  }
+
   #verify(header: FragmentHeader, position: number, base: number): Rejection | undefined {
     const offset = position - this.#chunkStart;
     const { seed } = this.#source.identity;
-    const found = fragmentChecksum(this.#chunk, offset, header.length, seed);
+    const found = this.#checksum(this.#chunk, offset, header.length, seed);
     const expected = storedChecksum(this.#view, offset);
     if (found === expected) return undefined;
     return { type: "rejection", position, base, reason: "checksum", expected, found };
@@ -296,10 +310,22 @@ export class LogCursor {
       this.#open = undefined;
       this.#recordLsn = lsn;
     } else if (open === undefined) {
-      this.#open = { start, kind: header.kind, epoch: header.epoch, bytes: header.length };
-    } else open.bytes += header.length;
+      const { kind, epoch, flags } = header;
+      const packing = flags & ~WHOLE_RECORD;
+      this.#open = { start, kind, epoch, packing, bytes: contentBytes(header) };
+    } else open.bytes += contentBytes(header);
     const { kind, flags, epoch, syncedDistance } = header;
     const payload = this.#chunk.subarray(from, from + header.length);
     return { type: "fragment", start, lsn, kind, flags, epoch, syncedDistance, payload };
   }
+}
+
+/** Whether a fragment that is not the first may follow what was seen of its record. */
+function continues(open: OpenRecord, header: FragmentHeader): boolean {
+  const isSame = header.kind === open.kind && header.epoch === open.epoch;
+  return isSame && (header.flags & ~WHOLE_RECORD) === open.packing;
+}
+
+function contentBytes(header: FragmentHeader): number {
+  return header.length - sealBytesOf(header.flags);
 }

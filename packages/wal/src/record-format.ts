@@ -7,8 +7,9 @@
  *        4     4  length          bytes of payload after this header
  *        8     4  epoch           of the process that wrote it; at least 1
  *       12     1  kind            the caller's; never 0, so that zeros are no fragment
- *       13     1  flags           bit 0: first of its record, bit 1: last of its record
- *       14     2  reserved        zero (later: encryption, compression)
+ *       13     1  flags           bit 0: first of its record, bit 1: last of its record,
+ *                                 bit 2: sealed, bits 3-4: how the record was compressed
+ *       14     2  reserved        zero
  *       16     8  previousLsn     end of the fragment before: where this one begins, unless it is
  *                                 the first of its segment
  *       24     4  syncedDistance  this fragment's start minus a position that was durable before
@@ -22,18 +23,28 @@
  *
  * Format: docs/formats/wal.md.
  */
-import { assert } from "@kvs/env";
+import { NONCE_BYTES, TAG_BYTES, assert } from "@kvs/env";
 import { crc32, crc32Range } from "@kvs/codec";
 
 import { getUint64, putUint64 } from "./uint64.ts";
 
 export const FRAGMENT_HEADER_BYTES = 32;
+/** The checksum stands first, and covers all but itself. */
+const CHECKSUM_BYTES = 4;
 /** Flag of the first fragment of a record. */
 export const FIRST_FRAGMENT = 1;
 /** Flag of the last fragment of a record. */
 export const LAST_FRAGMENT = 2;
 /** Flags of a record that is one fragment. */
 export const WHOLE_RECORD: number = FIRST_FRAGMENT | LAST_FRAGMENT;
+/** Flag of a fragment whose payload begins with a seal (see fragment-seal.ts). */
+export const SEALED_FRAGMENT = 4;
+/** Where the flags hold the number of the compression method (see record-compression.ts). */
+export const COMPRESSION_SHIFT = 3;
+/** The largest flags that mean something: the methods are 0 to 2. */
+export const FLAGS_MAX: number = WHOLE_RECORD | SEALED_FRAGMENT | (2 << COMPRESSION_SHIFT);
+/** What a sealed fragment's payload begins with: key, nonce and tag. */
+export const SEAL_BYTES: number = 4 + NONCE_BYTES + TAG_BYTES;
 
 export interface FragmentHeader {
   /** Bytes of payload. */
@@ -68,6 +79,17 @@ export function sealFragment(
   view.setUint32(offset, crc32Range(target, offset + 4, end, header.seed), true);
 }
 
+/** A sabotage for tests: the checksum covers the payload only. */
+export function sealPayloadOnly(
+  target: Uint8Array,
+  view: DataView,
+  offset: number,
+  header: FragmentHeader & { readonly seed: number },
+): void {
+  const from = offset + FRAGMENT_HEADER_BYTES;
+  view.setUint32(offset, crc32Range(target, from, from + header.length, header.seed), true);
+}
+
 /** Why bytes are no header of a fragment. */
 export type HeaderFault = "zeros" | "header" | "length";
 
@@ -90,12 +112,9 @@ export function readFragmentHeader(
   const flags = word >>> 8;
   const previousLsn = getUint64(view, offset + 16);
   if (kind === 0 && length === 0 && epoch === 0) return "zeros";
-  if (kind === 0 || epoch === 0 || flags > WHOLE_RECORD) return "header";
+  if (kind === 0 || epoch === 0 || flags > FLAGS_MAX) return "header";
   if (previousLsn === undefined || view.getUint32(offset + 28, true) !== 0) return "header";
-  if (length > rest - FRAGMENT_HEADER_BYTES) return "length";
-  // A record goes on in the next segment only because this one was full.
-  const isFull = length === rest - FRAGMENT_HEADER_BYTES;
-  if ((flags & LAST_FRAGMENT) === 0 && !isFull) return "length";
+  if (!isPlausibleLength(length, flags, rest)) return "length";
   target.length = length;
   target.epoch = epoch;
   target.kind = kind;
@@ -103,6 +122,18 @@ export function readFragmentHeader(
   target.previousLsn = previousLsn;
   target.syncedDistance = view.getUint32(offset + 24, true);
   return undefined;
+}
+
+function isPlausibleLength(length: number, flags: number, rest: number): boolean {
+  const max = rest - FRAGMENT_HEADER_BYTES;
+  if (length > max || length < sealBytesOf(flags)) return false;
+  // A record goes on in the next segment only because this one was full.
+  return (flags & LAST_FRAGMENT) !== 0 || length === max;
+}
+
+/** Bytes of a fragment's payload that are its seal. */
+export function sealBytesOf(flags: number): number {
+  return (flags & SEALED_FRAGMENT) === 0 ? 0 : SEAL_BYTES;
 }
 
 /** A header to read into. */
@@ -124,5 +155,16 @@ export function fragmentChecksum(
 ): number {
   const end = offset + FRAGMENT_HEADER_BYTES + length;
   assert(end <= source.length, "a fragment is checked when all of it is there");
-  return crc32(source.subarray(offset + 4, end), seed);
+  return crc32(source.subarray(offset + CHECKSUM_BYTES, end), seed);
+}
+
+/** A sabotage for tests: what `sealPayloadOnly` writes. */
+export function payloadChecksum(
+  source: Uint8Array,
+  offset: number,
+  length: number,
+  seed: number,
+): number {
+  const from = offset + FRAGMENT_HEADER_BYTES;
+  return crc32(source.subarray(from, from + length), seed);
 }

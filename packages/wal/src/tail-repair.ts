@@ -32,13 +32,15 @@ import {
 } from "./log-cursor.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
 import {
+  FIRST_FRAGMENT,
+  FLAGS_MAX,
   FRAGMENT_HEADER_BYTES,
   type FragmentHeader,
-  WHOLE_RECORD,
   emptyHeader,
   readFragmentHeader,
   storedChecksum,
 } from "./record-format.ts";
+import { type Sabotage, readSabotage } from "./sabotage.ts";
 import { SEGMENT_HEADER_BYTES, decodeSegmentHeader, isSameLog } from "./segment-format.ts";
 import { FRAGMENT_MIN_BYTES } from "./geometry.ts";
 import { damaged } from "./wal-error.ts";
@@ -71,10 +73,10 @@ export interface TailSource extends SegmentSource {
  * @throws {KvsError} `WAL_DAMAGED` if what ends the log there had been durable; errors of the disk.
  */
 export async function findTail(source: TailSource, hooks: TestHooks): Promise<Tail> {
-  const ignoreEpoch = hooks.hasMutant("wal.ignore-epoch");
-  const from = await findWalkStart(source, ignoreEpoch);
+  const sabotage = readSabotage(hooks);
+  const from = await findWalkStart(source, sabotage);
   const mayBeginInside = from === source.headBase + SEGMENT_HEADER_BYTES;
-  const cursor = new LogCursor({ source, from, ignoreEpoch, mayBeginInside });
+  const cursor = new LogCursor({ source, from, sabotage, mayBeginInside });
   const { rejection, provenLsn } = await walkToEnd(cursor, source, from);
   const search = new Lookahead(source, cursor.position, cursor.epoch);
   const proof = await search.run();
@@ -109,12 +111,19 @@ export function damagedAt(
   return damaged(what, { ...details, found: found ?? reason });
 }
 
+/** Checks that a record begins at `position`, so that one ends there. @throws {KvsError} of the disk. */
+export async function assertRecordEnd(source: SegmentSource, position: number): Promise<void> {
+  const step = await nextStep(new LogCursor({ source, from: position, chunkBytes: 4096 }));
+  const isEnd = step.type === "fragment" && (step.flags & FIRST_FRAGMENT) !== 0;
+  assert(isEnd, "a cut is at the end of a record");
+}
+
 /**
  * The newest segment whose first fragment begins a record: what lies before it was durable before
  * that segment was begun. Else the head.
  */
-async function findWalkStart(source: TailSource, ignoreEpoch: boolean): Promise<number> {
-  const options: Omit<CursorOptions, "from"> = { source, ignoreEpoch, chunkBytes: 4096 };
+async function findWalkStart(source: TailSource, sabotage: Sabotage): Promise<number> {
+  const options: Omit<CursorOptions, "from"> = { source, sabotage, chunkBytes: 4096 };
   let base = source.lastBegunBase();
   while (base > source.headBase) {
     const from = base + SEGMENT_HEADER_BYTES;
@@ -228,7 +237,7 @@ class Lookahead {
     let offset = from;
     while (offset <= last) {
       if (bytes[offset + 31] !== 0) offset += 4;
-      else if (bytes[offset + 12] === 0 || bytes[offset + 13]! > WHOLE_RECORD) offset++;
+      else if (bytes[offset + 12] === 0 || bytes[offset + 13]! > FLAGS_MAX) offset++;
       else if (bytes[offset + 14] !== 0 || bytes[offset + 15] !== 0) offset++;
       else if (this.#view.getUint32(offset + 28, true) !== 0) offset++;
       else return offset;

@@ -7,6 +7,8 @@ import { KvsError, type ErrorDetails, isKvsError } from "@kvs/env";
  * - `WAL_DAMAGED`: bytes of the log that had been durable are not what was written, or missing; nothing was cut. Restore them from a replica or a backup.
  * - `WAL_DISCARDED`: the record waited for was cut off by `truncateAfter`.
  * - `WAL_DISK_FULL` (retryable): there is no space for the next segment; what was appended stays buffered. Free some and sync again, or cut it off.
+ * - `WAL_KEY_UNKNOWN`: a record is sealed with a key that was not given, or was destroyed. Open the log with the keys that it was written with.
+ * - `WAL_NOT_AUTHENTIC`: a sealed record is not what was written in its place under that key, though its checksum is right: it was changed or moved on purpose, or the key is a wrong one.
  * - `WAL_POSITIONS_USED_UP`: the positions of this log have come to 2^53; begin a new one.
  * - `WAL_RECORD_TOO_LARGE`: a record is longer than `maxRecordBytes`.
  * - `WAL_SYNC_FAILED`: the log could not be made durable and accepts nothing more. End the process, check the disk, open it again.
@@ -21,6 +23,8 @@ export type WalErrorCode =
   | "WAL_DAMAGED"
   | "WAL_TRUNCATED"
   | "WAL_DISCARDED"
+  | "WAL_KEY_UNKNOWN"
+  | "WAL_NOT_AUTHENTIC"
   | "WAL_POSITIONS_USED_UP"
   | "WAL_UNSUPPORTED";
 
@@ -59,6 +63,36 @@ export function syncFailed(cause: unknown, outcome: "none" | "unknown"): KvsErro
 export function damaged(what: string, details: ErrorDetails): KvsError<WalErrorCode> {
   const message = `${what}; restore the log from a backup or a replica, do not delete it`;
   return new KvsError("WAL_DAMAGED", message, { outcome: "none", details });
+}
+
+/** Which sealed fragment an error is about. */
+export interface SealedPlace {
+  readonly path: string;
+  readonly offset: number;
+  readonly position: number;
+  readonly keyId: number;
+}
+
+/** A record can be read only with a key that nobody gave. */
+export function keyUnknown(place: SealedPlace): KvsError<WalErrorCode> {
+  const message =
+    `the record in ${place.path} at offset ${place.offset} is sealed with key ${place.keyId}, ` +
+    "which is not known; open the log with the keys that it was written with";
+  return new KvsError("WAL_KEY_UNKNOWN", message, { outcome: "none", details: { ...place } });
+}
+
+/** The key for new records is not among the keys. */
+export function currentKeyUnknown(keyId: number): KvsError<WalErrorCode> {
+  const message = `records are to be sealed with key ${keyId}, which is not known; nothing was appended`;
+  return new KvsError("WAL_KEY_UNKNOWN", message, { outcome: "none", details: { keyId } });
+}
+
+/** A sealed record with a sound checksum is not what was sealed in its place. */
+export function notAuthentic(place: SealedPlace): KvsError<WalErrorCode> {
+  const message =
+    `the record in ${place.path} at offset ${place.offset} is not what was sealed there with key ` +
+    `${place.keyId}; look for who may write to the disk, and restore the log from a backup or a replica`;
+  return new KvsError("WAL_NOT_AUTHENTIC", message, { outcome: "none", details: { ...place } });
 }
 
 /** The records asked for were dropped by `truncateBefore`. */

@@ -1,4 +1,4 @@
-import { assert } from "@kvs/env";
+import { type DataKeys, assert } from "@kvs/env";
 
 /** Length of a segment unless told: long enough that changing segments costs nothing. */
 export const SEGMENT_BYTES_DEFAULT: number = 64 << 20;
@@ -16,6 +16,18 @@ export const SPARE_SEGMENTS_DEFAULT = 2;
 export const SPARE_SEGMENTS_MAX = 64;
 /** Beyond this many bytes that are not durable, `room` asks writers to wait: a few groups. */
 export const BUFFERED_BYTES_MAX: number = 16 << 20;
+
+/** Shorter payloads are not compressed unless told: it would cost more time than it saves bytes. */
+export const COMPRESS_FROM_BYTES_DEFAULT = 512;
+
+/** Names of compressors, as in `Environment.compressors`. */
+export type CompressionMethod = "zstd" | "fast";
+
+export interface WalCompression {
+  readonly compressor: CompressionMethod;
+  /** Shorter payloads stay as they are. Default `COMPRESS_FROM_BYTES_DEFAULT`. */
+  readonly fromBytes?: number;
+}
 
 export interface WalOptions {
   /** The log's directory; made if absent. */
@@ -36,6 +48,20 @@ export interface WalOptions {
   readonly readFrom?: number;
   /** Dropped segments kept for reuse, 0 to `SPARE_SEGMENTS_MAX`. Default 2. */
   readonly spareSegments?: number;
+  /**
+   * Seals every record with `keys.currentId`, and opens what is sealed with any of the keys. A log
+   * may hold records of several keys, and unsealed ones from before there were keys. Default: nothing
+   * is sealed, and sealed records cannot be read.
+   */
+  readonly keys?: DataKeys;
+  /**
+   * From this position on every record must be sealed: one that is not is `WAL_NOT_AUTHENTIC`. Without
+   * it, whoever may write to the disk can put an unsealed record in the place of a sealed one.
+   * Default: none must.
+   */
+  readonly sealedFrom?: number;
+  /** Compresses records that become shorter by it. Default: none; what is compressed can be read. */
+  readonly compression?: WalCompression;
 }
 
 export interface ResolvedWalOptions {
@@ -45,6 +71,10 @@ export interface ResolvedWalOptions {
   readonly startPosition: number;
   readonly readFrom: number | undefined;
   readonly spareSegments: number;
+  readonly keys: DataKeys | undefined;
+  /** `Infinity`: unsealed records are taken everywhere. */
+  readonly sealedFrom: number;
+  readonly compression: Required<WalCompression> | undefined;
 }
 
 /** Fills in the defaults and checks the ranges. */
@@ -61,7 +91,17 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
   assertWithin("startPosition", startPosition, 0, Number.MAX_SAFE_INTEGER);
   assertWithin("readFrom", readFrom ?? 0, 0, Number.MAX_SAFE_INTEGER);
   assertWithin("spareSegments", spareSegments, 0, SPARE_SEGMENTS_MAX);
-  return { path, segmentBytes, maxRecordBytes, startPosition, readFrom, spareSegments };
+  const sizes = { segmentBytes, maxRecordBytes, startPosition, readFrom, spareSegments };
+  const { keys, sealedFrom = Infinity } = options;
+  if (sealedFrom !== Infinity) assertWithin("sealedFrom", sealedFrom, 0, Number.MAX_SAFE_INTEGER);
+  return { path, ...sizes, keys, sealedFrom, compression: resolveCompression(options) };
+}
+
+function resolveCompression({ compression }: WalOptions): Required<WalCompression> | undefined {
+  if (compression === undefined) return undefined;
+  const { compressor, fromBytes = COMPRESS_FROM_BYTES_DEFAULT } = compression;
+  assertWithin("fromBytes", fromBytes, 0, RECORD_BYTES_MAX);
+  return { compressor, fromBytes };
 }
 
 function assertWithin(name: string, value: number, min: number, max: number): void {

@@ -8,9 +8,11 @@ import {
   FIRST_FRAGMENT,
   FRAGMENT_HEADER_BYTES,
   LAST_FRAGMENT,
+  WHOLE_RECORD,
   emptyHeader,
   readFragmentHeader,
 } from "./record-format.ts";
+import { type RecordOpener } from "./record-opener.ts";
 import { damagedAt } from "./tail-repair.ts";
 
 /** What was given to `append`. */
@@ -24,6 +26,7 @@ export interface WalRecord {
 }
 
 export interface ReaderOptions extends CursorOptions {
+  readonly opener: RecordOpener;
   /** Where the durable log ends now: there the reader ends, and goes on when it has moved. */
   readonly limit: () => number;
 }
@@ -36,9 +39,13 @@ export interface ReaderOptions extends CursorOptions {
 export class WalReader implements AsyncIterable<readonly WalRecord[]> {
   readonly #source: SegmentSource;
   readonly #cursor: LogCursor;
+  readonly #opener: RecordOpener;
   readonly #limit: () => number;
   #parts: Uint8Array[] = [];
   #partStart: number | undefined;
+  #position: Lsn;
+  /** What the next call throws: the record at `#position` cannot be opened. */
+  #failure: { readonly error: unknown } | undefined;
   #batch: readonly WalRecord[] = [];
   #next = 0;
   #isReading = false;
@@ -46,12 +53,14 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
   constructor(options: ReaderOptions) {
     this.#source = options.source;
     this.#cursor = new LogCursor(options);
+    this.#opener = options.opener;
     this.#limit = options.limit;
+    this.#position = this.#cursor.recordLsn;
   }
 
   /** Where the next record begins, or will begin: the end of the last one read. */
   get position(): Lsn {
-    return this.#cursor.recordLsn;
+    return this.#position;
   }
 
   /**
@@ -59,7 +68,7 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
    *
    * @returns `undefined` at the end of the durable log; later calls find what was added.
    *   The payloads are views that live until the next call.
-   * @throws {KvsError} `WAL_DAMAGED`; `WAL_TRUNCATED` if `truncateBefore` passed this reader;
+   * @throws {KvsError} `WAL_DAMAGED`, `WAL_KEY_UNKNOWN`, `WAL_NOT_AUTHENTIC`; `WAL_TRUNCATED` if `truncateBefore` passed this reader;
    *   errors of the disk.
    */
   async nextBatch(): Promise<readonly WalRecord[] | undefined> {
@@ -93,6 +102,7 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
   async #read(): Promise<readonly WalRecord[] | undefined> {
     const batch: WalRecord[] = [];
     while (this.#cursor.position < this.#limit()) {
+      if (this.#failure !== undefined) break;
       const step = this.#cursor.step();
       if (step === undefined) {
         if (batch.length > 0) return batch;
@@ -105,30 +115,61 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
         throw damagedAt(this.#source, step, undefined);
       }
     }
-    return batch.length > 0 ? batch : undefined;
+    if (batch.length > 0) return batch;
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return undefined;
   }
 
   /** Adds a fragment to its record; returns the record when it is whole. */
   #collect(fragment: Fragment): WalRecord | undefined {
-    const { kind, flags, payload } = fragment;
+    const { kind, flags, start } = fragment;
     const lsn = fragment.lsn as Lsn;
+    if (flags === WHOLE_RECORD && start < this.#opener.sealedFrom) {
+      this.#position = lsn;
+      return { kind, start: start as Lsn, lsn, payload: fragment.payload };
+    }
+    try {
+      return this.#collectPart(fragment);
+    } catch (error) {
+      this.#failure = { error };
+      return undefined;
+    }
+  }
+
+  /** A part of a record, or one that has to be opened. */
+  #collectPart(fragment: Fragment): WalRecord | undefined {
+    const { kind, flags, payload } = fragment;
     const isFirst = (flags & FIRST_FRAGMENT) !== 0;
     const isLast = (flags & LAST_FRAGMENT) !== 0;
-    if (isFirst && isLast) return { kind, start: fragment.start as Lsn, lsn, payload };
     if (isFirst) this.#partStart = fragment.start;
     const start = this.#partStart;
-    if (start === undefined) return undefined; // the rest of a record that was dropped
-    this.#parts.push(payload.slice()); // the chunk will be filled anew
+    if (start === undefined) {
+      if (isLast) this.#position = fragment.lsn as Lsn;
+      return undefined; // the rest of a record that was dropped
+    }
+    const content = this.#opener.open(fragment, fragment.start, payload);
+    // The chunk will be filled anew before the rest is there.
+    this.#parts.push(isFirst && isLast ? content : content.slice());
     if (!isLast) return undefined;
-    const whole = concat(this.#parts);
+    const whole = this.#opener.restore(flags, start, concat(this.#parts));
     this.#parts = [];
     this.#partStart = undefined;
-    return { kind, start: start as Lsn, lsn, payload: whole };
+    this.#position = fragment.lsn as Lsn;
+    return { kind, start: start as Lsn, lsn: this.#position, payload: whole };
   }
 }
 
-/** Reads the record that begins at `start` out of the group that holds it, copied. */
-export function readBuffered(group: Group, start: number, geometry: Geometry): WalRecord {
+/**
+ * Reads the record that begins at `start` out of the group that holds it, copied.
+ *
+ * @throws {KvsError} `WAL_KEY_UNKNOWN`, if its key was destroyed meanwhile.
+ */
+export function readBuffered(
+  group: Group,
+  start: number,
+  geometry: Geometry,
+  opener: RecordOpener,
+): WalRecord {
   const view = new DataView(group.bytes.buffer, group.bytes.byteOffset, group.bytes.length);
   const parts: Uint8Array[] = [];
   const header = emptyHeader();
@@ -143,10 +184,12 @@ export function readBuffered(group: Group, start: number, geometry: Geometry): W
     const isFirst = (header.flags & FIRST_FRAGMENT) !== 0;
     assert(isFirst === (parts.length === 0), "a record begins at this position");
     const from = offset + FRAGMENT_HEADER_BYTES;
-    parts.push(group.bytes.slice(from, from + header.length));
+    const payload = group.bytes.slice(from, from + header.length); // a sealed one is opened in place
+    parts.push(opener.open(header, position, payload));
     lsn = position + FRAGMENT_HEADER_BYTES + header.length;
     if ((header.flags & LAST_FRAGMENT) === 0) continue;
-    return { kind: header.kind, start: start as Lsn, lsn: lsn as Lsn, payload: concat(parts) };
+    const whole = opener.restore(header.flags, start, concat(parts));
+    return { kind: header.kind, start: start as Lsn, lsn: lsn as Lsn, payload: whole };
   }
 }
 

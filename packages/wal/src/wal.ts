@@ -1,22 +1,23 @@
 import { AssertionFailure, type Environment, type KvsError, assert, isKvsError } from "@kvs/env";
 
-import { AppendBuffer, GROUP_BYTES_MAX } from "./append-buffer.ts";
-import { GroupCommit, isNoSpace } from "./group-commit.ts";
-import { LogCursor } from "./log-cursor.ts";
+import { type AppendBuffer } from "./append-buffer.ts";
+import { type GroupCommit, isNoSpace } from "./group-commit.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
-import { openLog } from "./open-log.ts";
-import { FIRST_FRAGMENT, FRAGMENT_HEADER_BYTES } from "./record-format.ts";
+import { type KeyUsage } from "./key-usage.ts";
+import { FRAGMENT_HEADER_BYTES } from "./record-format.ts";
+import { type RecordOpener } from "./record-opener.ts";
 import { applyRepair, writeRepair } from "./repair-file.ts";
+import { type Sabotage } from "./sabotage.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 import { type SegmentSet } from "./segment-set.ts";
+import { assertRecordEnd } from "./tail-repair.ts";
 import { closed, damaged, diskFull, recordTooLarge, truncated } from "./wal-error.ts";
 import { type ResolvedWalOptions, type WalOptions, resolveWalOptions } from "./wal-options.ts";
+import { type WalParts, openParts } from "./wal-parts.ts";
 import { type WalRecord, WalReader, readBuffered } from "./wal-reader.ts";
 
 /** Read at once for one record: what most records fit into. */
 const READ_BYTES = 4096;
-/** Small groups, for runs that want rare timing to be common. */
-const SMALL_GROUP_BYTES = 512;
 
 /** What a log is doing. Counters begin when it is opened. */
 export interface WalStats {
@@ -58,23 +59,21 @@ export class Wal implements AsyncDisposable {
   readonly #buffer: AppendBuffer;
   readonly #commit: GroupCommit;
   readonly #maxRecordBytes: number;
-  /** A sabotage for tests. */
-  readonly #ignoresEpoch: boolean;
+  readonly #sabotage: Sabotage;
+  readonly #opener: RecordOpener;
+  readonly #keyUsage: KeyUsage;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    environment: Environment,
-    options: ResolvedWalOptions,
-    segments: SegmentSet,
-    buffer: AppendBuffer,
-  ) {
-    this.#environment = environment;
-    this.#options = options;
-    this.#segments = segments;
-    this.#buffer = buffer;
-    this.#maxRecordBytes = options.maxRecordBytes;
-    this.#ignoresEpoch = environment.hooks.hasMutant("wal.ignore-epoch");
-    this.#commit = new GroupCommit(environment, segments, buffer);
+  private constructor(parts: WalParts) {
+    this.#environment = parts.environment;
+    this.#options = parts.options;
+    this.#segments = parts.segments;
+    this.#buffer = parts.buffer;
+    this.#commit = parts.commit;
+    this.#opener = parts.opener;
+    this.#keyUsage = parts.keyUsage;
+    this.#sabotage = parts.sabotage;
+    this.#maxRecordBytes = parts.options.maxRecordBytes;
   }
 
   /**
@@ -87,17 +86,7 @@ export class Wal implements AsyncDisposable {
    * Cost: reads the last segment and the spare ones; zero-fills the first segment of a new log.
    */
   static async open(environment: Environment, options: WalOptions): Promise<Wal> {
-    const resolved = resolveWalOptions(options);
-    const { segments, tail } = await openLog(environment, resolved);
-    const isSmall = environment.hooks.buggify("wal.small-groups");
-    const buffer = new AppendBuffer({
-      geometry: segments.geometry,
-      identity: segments.identity,
-      lsn: tail.lsn,
-      epoch: tail.epoch + 1,
-      groupBytesMax: isSmall ? SMALL_GROUP_BYTES : GROUP_BYTES_MAX,
-    });
-    return new Wal(environment, resolved, segments, buffer);
+    return new Wal(await openParts(environment, resolveWalOptions(options)));
   }
 
   /** End of the newest record, durable or not. */
@@ -215,7 +204,8 @@ export class Wal implements AsyncDisposable {
       from: from ?? head,
       mayBeginInside: from === undefined || from === head,
       limit: () => this.durableLsn,
-      ignoreEpoch: this.#ignoresEpoch,
+      opener: this.#opener,
+      sabotage: this.#sabotage,
     });
   }
 
@@ -223,18 +213,22 @@ export class Wal implements AsyncDisposable {
    * Reads the record that begins at `start`, durable or not.
    *
    * @param start As `lastStart` told it after its `append`, or `start` of a record that was read.
-   * @throws {KvsError} `WAL_TRUNCATED` if it was dropped; `WAL_DAMAGED`; errors of the disk.
+   * @throws {KvsError} `WAL_TRUNCATED` if it was dropped; `WAL_DAMAGED`; `WAL_KEY_UNKNOWN`,
+   *   `WAL_NOT_AUTHENTIC`; errors of the disk.
    */
   async read(start: number): Promise<WalRecord> {
     this.#assertOpen();
     assert(start >= 0 && start < this.endLsn, "a record begins within the log");
     const group = this.#buffer.groupAt(start);
-    if (group !== undefined) return readBuffered(group, start, this.#segments.geometry);
+    if (group !== undefined) {
+      return readBuffered(group, start, this.#segments.geometry, this.#opener);
+    }
     const { headBase } = this.#segments;
     if (start < headBase) throw truncated(start, headBase);
     const limit = (): number => this.durableLsn;
     const source = this.#segments;
-    const reader = new WalReader({ source, from: start, limit, chunkBytes: READ_BYTES });
+    const opener = this.#opener;
+    const reader = new WalReader({ source, from: start, limit, chunkBytes: READ_BYTES, opener });
     const record = await reader.next();
     if (record !== undefined && record.start === start) return record;
     const path = source.pathOf(source.geometry.baseOf(start));
@@ -284,6 +278,19 @@ export class Wal implements AsyncDisposable {
     if (this.#commit.failure !== undefined) throw this.#commit.failure;
     this.#buffer.refuse(() => new AssertionFailure("nobody appends while the log is cut"));
     await this.#commit.paused(() => this.#cutAfter(toLsn(position)));
+  }
+
+  /**
+   * Numbers of the keys that some record of the log is sealed with, from `headPosition` on: all
+   * others may be destroyed, but for `WalOptions.keys.currentId`. Truncate first.
+   *
+   * @throws {KvsError} `WAL_DAMAGED`, errors of the disk: nobody knows what else is in use.
+   *
+   * Cost: the first call reads what the log held when it was opened; later ones read nothing.
+   */
+  keysInUse(): Promise<ReadonlySet<number>> {
+    this.#assertOpen();
+    return this.#keyUsage.inUse();
   }
 
   stats(): WalStats {
@@ -337,7 +344,7 @@ export class Wal implements AsyncDisposable {
 
   async #cutOnDisk(position: Lsn): Promise<void> {
     try {
-      if (position < this.durableLsn) await this.#assertRecordEnd(position);
+      if (position < this.durableLsn) await assertRecordEnd(this.#segments, position);
     } catch (error) {
       if (isKvsError(error)) this.#buffer.accept(); // a failed read: nothing has changed
       throw error;
@@ -355,21 +362,6 @@ export class Wal implements AsyncDisposable {
       this.#commit.fail(error); // the cut is decided: the next open finishes it
       throw this.#commit.failure ?? error;
     }
-  }
-
-  async #assertRecordEnd(position: Lsn): Promise<void> {
-    const cursor = new LogCursor({
-      source: this.#segments,
-      from: position,
-      chunkBytes: READ_BYTES,
-    });
-    let step = cursor.step();
-    while (step === undefined) {
-      await cursor.fill();
-      step = cursor.step();
-    }
-    const isEnd = step.type === "fragment" && (step.flags & FIRST_FRAGMENT) !== 0;
-    assert(isEnd, "a cut is at the end of a record");
   }
 
   async #prepareThrough(base: number): Promise<void> {

@@ -21,8 +21,8 @@ test("a fragment begins where the last one ended, unless the rest is too small",
   const geometry = new Geometry(0, 1024);
   expect(geometry.startAfter(64)).toBe(64);
   expect(geometry.startAfter(500)).toBe(500);
-  expect(geometry.startAfter(1024 - 33)).toBe(1024 - 33);
-  expect(geometry.startAfter(1024 - 32)).toBe(1024 + 64);
+  expect(geometry.startAfter(1024 - 65)).toBe(1024 - 65);
+  expect(geometry.startAfter(1024 - 64)).toBe(1024 + 64);
   expect(geometry.startAfter(1024)).toBe(1024 + 64);
   expect(geometry.startAfter(1024 + 64)).toBe(1024 + 64);
   expect(geometry.isFirstInSegment(1024 + 64)).toBe(true);

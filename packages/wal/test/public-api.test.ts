@@ -6,6 +6,7 @@ test("the package exports these names", () => {
   expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
     [
       "BUFFERED_BYTES_MAX",
+      "COMPRESS_FROM_BYTES_DEFAULT",
       "RECORD_BYTES_DEFAULT",
       "RECORD_BYTES_MAX",
       "SEGMENT_BYTES_DEFAULT",
