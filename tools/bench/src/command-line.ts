@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
+import { closestName } from "@kvs/env";
 import { Command, CommanderError } from "commander";
-import { closestName } from "./closest-name.ts";
 
 /** What the user asked for, checked as far as it can be without running anything. */
 export interface BenchRequest {

@@ -19,22 +19,41 @@ export async function runCallers(
   operation: Operation,
   pid?: number,
 ): Promise<Sample> {
-  assert(Number.isInteger(callers) && callers >= 1, "at least one caller asks");
   const operations = Math.max(callers, totalOperations);
+  return runCallersUntil(callers, (started) => started >= operations, operation, pid);
+}
+
+/**
+ * As {@link runCallers}, until somebody says that it is enough.
+ *
+ * @param isEnough Told how many operations have begun; asked before each.
+ */
+export async function runCallersUntil(
+  callers: number,
+  isEnough: (started: number) => boolean,
+  operation: Operation,
+  pid?: number,
+): Promise<Sample> {
+  assert(Number.isInteger(callers) && callers >= 1, "at least one caller asks");
   const latencies = new LatencyRecorder();
   let started = 0;
   const caller = async (): Promise<void> => {
     let freeMs = performance.now();
-    while (started < operations) {
+    while (!isEnough(started)) {
       await operation(started++);
       const doneMs = performance.now();
       latencies.record(doneMs - freeMs);
       freeMs = doneMs;
     }
   };
-  return measured(operations, latencies, pid, async () => {
-    await Promise.all(Array.from({ length: callers }, caller));
-  });
+  return measured(
+    () => started,
+    latencies,
+    pid,
+    async () => {
+      await Promise.all(Array.from({ length: callers }, caller));
+    },
+  );
 }
 
 /** What {@link runAtRate} may have open: beyond this the subject is overrun, not slow. */
@@ -62,23 +81,28 @@ export async function runAtRate(
     await operation(index);
     latencies.record(performance.now() - intendedMs);
   };
-  return measured(totalOperations, latencies, pid, async () => {
-    const startMs = performance.now();
-    const failures: unknown[] = [];
-    for (let index = 0; index < totalOperations && failures.length === 0; index++) {
-      const intendedMs = startMs + index * intervalMs;
-      while (performance.now() < intendedMs) await nextTurn();
-      if (open.size >= IN_FLIGHT_MAX) throw new Error(`${IN_FLIGHT_MAX} operations are open`);
-      const running = begin(index, intendedMs)
-        .catch((error: unknown) => {
-          failures.push(error);
-        })
-        .finally(() => open.delete(running));
-      open.add(running);
-    }
-    await Promise.all(open);
-    if (failures.length > 0) throw failures[0];
-  });
+  return measured(
+    () => totalOperations,
+    latencies,
+    pid,
+    async () => {
+      const startMs = performance.now();
+      const failures: unknown[] = [];
+      for (let index = 0; index < totalOperations && failures.length === 0; index++) {
+        const intendedMs = startMs + index * intervalMs;
+        while (performance.now() < intendedMs) await nextTurn();
+        if (open.size >= IN_FLIGHT_MAX) throw new Error(`${IN_FLIGHT_MAX} operations are open`);
+        const running = begin(index, intendedMs)
+          .catch((error: unknown) => {
+            failures.push(error);
+          })
+          .finally(() => open.delete(running));
+        open.add(running);
+      }
+      await Promise.all(open);
+      if (failures.length > 0) throw failures[0];
+    },
+  );
 }
 
 /**
@@ -124,7 +148,7 @@ export async function runOnce(
 }
 
 async function measured(
-  operations: number,
+  operations: () => number,
   latencies: LatencyRecorder,
   pid: number | undefined,
   body: () => Promise<void>,
@@ -134,8 +158,8 @@ async function measured(
   await body();
   const elapsedMs = performance.now() - startMs;
   return {
-    value: (operations / elapsedMs) * 1000,
-    cpuMicrosPerOp: (cpuMicrosOf(pid) - cpuBefore) / operations,
+    value: (operations() / elapsedMs) * 1000,
+    cpuMicrosPerOp: (cpuMicrosOf(pid) - cpuBefore) / operations(),
     p50: latencies.percentileMs(50),
     p99: latencies.percentileMs(99),
   };

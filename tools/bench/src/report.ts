@@ -19,6 +19,8 @@ export interface Row {
   /** Our latencies in milliseconds, from the moment each operation was meant to begin. */
   readonly p50?: number;
   readonly p99?: number;
+  /** What this machine made of the measurement: whether the page cache could be emptied, say. */
+  readonly note?: string;
 }
 
 /** A row that could not be measured here, and why. */
@@ -64,6 +66,7 @@ export function toText(report: Report): string {
     ...(report.isQuick ? ["QUICK: small sizes and few samples, no figures to quote"] : []),
     "",
     ...alignColumns([COLUMNS, ...report.rows.map(cellsOf)]),
+    ...report.rows.flatMap(({ id, note }) => (note === undefined ? [] : [`${id}: ${note}`])),
     ...report.skipped.map(({ id, reason }) => `skipped ${id}: ${reason}`),
   ];
   return `${lines.join("\n")}\n`;

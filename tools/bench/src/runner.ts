@@ -69,17 +69,22 @@ class MeasureRun {
     );
     const wantsOwnRow = this.#options.wantsRow(measure.id);
     if (wantsOwnRow || peers.length > 0) {
-      await this.#whilePrepared(measure, measure.id, async () => {
-        if (wantsOwnRow) await this.#measureAlone();
+      await this.#whilePrepared(measure, measure.id, async (note) => {
+        if (wantsOwnRow) await this.#measureAlone(note);
         for (const peer of peers) {
-          await this.#whilePrepared(peer, rowId(measure, peer), () => this.#compareWith(peer));
+          const id = rowId(measure, peer);
+          await this.#whilePrepared(peer, id, (theirs) => this.#compareWith(peer, theirs ?? note));
         }
       });
     }
     return { rows: this.#rows, skipped: this.#skipped };
   }
 
-  async #whilePrepared(contender: Contender, id: string, body: () => Promise<void>): Promise<void> {
+  async #whilePrepared(
+    contender: Contender,
+    id: string,
+    body: (note: string | undefined) => Promise<void>,
+  ): Promise<void> {
     this.#options.progress(id);
     const prepared = await contender.prepare?.(this.#context(false));
     if (prepared?.type === "unavailable") {
@@ -87,13 +92,13 @@ class MeasureRun {
       return;
     }
     try {
-      await body();
+      await body(prepared?.note);
     } finally {
       await prepared?.dispose?.();
     }
   }
 
-  async #measureAlone(): Promise<void> {
+  async #measureAlone(note: string | undefined): Promise<void> {
     const { id, unit } = this.#measure;
     const samples: Sample[] = [];
     await this.#sample(this.#measure, true);
@@ -105,12 +110,13 @@ class MeasureRun {
       id,
       unit,
       value: median(values),
-      spread: spreadOf(values),
+      spread: samples.length === 1 ? (samples[0]!.spread ?? spreadOf(values)) : spreadOf(values),
       ...costsOf(samples),
+      ...(note === undefined ? {} : { note }),
     });
   }
 
-  async #compareWith(peer: Peer): Promise<void> {
+  async #compareWith(peer: Peer, note: string | undefined): Promise<void> {
     const measure = this.#measure;
     const ours: Sample[] = [];
     const theirs: Sample[] = [];
@@ -132,11 +138,12 @@ class MeasureRun {
       ratio: median(ratios),
       spread: spreadOf(ratios),
       ...costsOf(ours),
+      ...(note === undefined ? {} : { note }),
     });
   }
 
   get #pairs(): number {
-    return this.#options.isQuick ? PAIRS_QUICK : PAIRS_FULL;
+    return this.#options.isQuick ? PAIRS_QUICK : (this.#measure.samples ?? PAIRS_FULL);
   }
 
   async #sample(contender: Contender, isWarmUp: boolean): Promise<Sample> {

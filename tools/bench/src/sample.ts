@@ -8,4 +8,6 @@ export interface Sample {
   readonly p50?: number;
   /** Latency in milliseconds that 99 of 100 operations kept. */
   readonly p99?: number;
+  /** Least and greatest within this sample, where one long sample stands for several. */
+  readonly spread?: readonly [low: number, high: number];
 }

@@ -21,9 +21,12 @@ export interface Contender {
   run(context: RunContext): Promise<Sample>;
 }
 
-/** What `prepare` found: a contender that is ready, or the reason why it is not. */
+/**
+ * What `prepare` found: a contender that is ready, perhaps with a note on how it is measured here; or
+ * the reason why it is not.
+ */
 export type Prepared =
-  | { readonly type: "ready"; dispose?(): Promise<void> | void }
+  | { readonly type: "ready"; readonly note?: string; dispose?(): Promise<void> | void }
   | { readonly type: "unavailable"; readonly reason: string };
 
 export interface Measure extends Contender {
@@ -33,6 +36,8 @@ export interface Measure extends Contender {
   readonly unit: string;
   /** Which way is better. Default: `more`; times are `less`. */
   readonly better?: "more" | "less";
+  /** Samples, or pairs of them, where the usual five would take too long. */
+  readonly samples?: number;
   /** Who is measured against it, each in a row of its own. */
   readonly peers?: readonly Peer[];
 }

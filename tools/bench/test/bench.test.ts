@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { bench } from "../src/bench.ts";
 import { matchesFilters } from "../src/command-line.ts";
-import { closestName, editDistance } from "../src/closest-name.ts";
 import { type Suite } from "../src/suite.ts";
 
 const demo: Suite = {
@@ -110,10 +109,4 @@ test("filters match whole parts of an id, or patterns", () => {
   expect(matchesFilters("node.echo.64", ["node.echo.6"])).toBe(false);
   expect(matchesFilters("node.echo.64", ["*.64"])).toBe(true);
   expect(matchesFilters("nodexecho.64", ["node.e*"])).toBe(false);
-});
-
-test("the closest name is found only near by", () => {
-  expect(editDistance("kitten", "sitting")).toBe(3);
-  expect(closestName("noed", ["sim", "node"])).toBe("node");
-  expect(closestName("postgres", ["sim", "node"])).toBeUndefined();
 });

@@ -59,3 +59,11 @@ test("figures have three significant digits", () => {
   expect(formatFigure(12_345_678)).toBe("12,300,000");
   expect(formatFigure(undefined)).toBe("");
 });
+
+test("a note follows the table, under the row's name", () => {
+  const [row] = report.rows;
+
+  const text = toText({ ...report, rows: [{ ...row!, note: "page cache emptied" }] });
+
+  expect(text).toContain("demo.get.1: page cache emptied\n");
+});

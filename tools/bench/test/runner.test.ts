@@ -133,3 +133,34 @@ test("a quick run takes one sample of a tenth of the size", async () => {
 
   expect(sizes).toEqual([100, 1000, 1000, 1000, 1000, 1000]);
 });
+
+test("a measure may ask for fewer samples, and one long sample tells its own spread", async () => {
+  const short: Measure = { id: "s.two", unit: "ms", samples: 2, ...contender("A", [1, 3], []) };
+  const long: Measure = {
+    id: "s.one",
+    unit: "MB",
+    samples: 1,
+    run: async () => ({ value: 9, spread: [4, 9] }),
+  };
+
+  const { rows } = await runMeasures([short, long], everything);
+
+  expect(rows).toEqual([
+    { id: "s.two", unit: "ms", value: 2, spread: [1, 3], cpuMicrosPerOp: 3 },
+    { id: "s.one", unit: "MB", value: 9, spread: [4, 9] },
+  ]);
+});
+
+test("what a contender found about this machine stands at its row", async () => {
+  const measure: Measure = {
+    id: "s.m",
+    unit: "1/s",
+    prepare: async () => ({ type: "ready", note: "page cache emptied" }),
+    ...contender("A", [1], []),
+    peers: [{ name: "peer", ...contender("B", [1], []) }],
+  };
+
+  const { rows } = await runMeasures([measure], { ...everything, isQuick: true });
+
+  expect(rows.map(({ note }) => note)).toEqual(["page cache emptied", "page cache emptied"]);
+});

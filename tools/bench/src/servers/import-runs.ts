@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "@kvs/client";
 import { cpuMicrosOf } from "../cpu.ts";
+import { sharedRun } from "../shared-runs.ts";
 import { type RunContext } from "../suite.ts";
 import { importCities, readCities } from "./cities.ts";
 import { KvsServer } from "./kvs-server.ts";
@@ -15,21 +16,16 @@ export interface ImportRun {
   readonly loopDelayMaxMs: number;
 }
 
-const RUNS_FILE = "imports.json";
 const DATA_FOLDER = "imported";
 
 /**
  * The import of this number, 0 first, in this run of the bench. Rate, memory and delay are read off
  * the same imports: whoever asks first makes them.
  */
-export async function importRun(number: number, context: RunContext): Promise<ImportRun> {
-  const path = join(context.folder, RUNS_FILE);
-  const runs = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as ImportRun[]) : [];
-  while (runs.length <= number) {
-    runs.push(await runImport(context, join(context.folder, DATA_FOLDER)));
-    writeFileSync(path, JSON.stringify(runs));
-  }
-  return runs[number]!;
+export function importRun(number: number, context: RunContext): Promise<ImportRun> {
+  return sharedRun(context, { name: "imports", number }, () =>
+    runImport(context, join(context.folder, DATA_FOLDER)),
+  );
 }
 
 /** The data of a server with the cities in it: those of the latest import. */

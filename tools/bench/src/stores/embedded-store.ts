@@ -20,6 +20,8 @@ export interface EmbeddedStore {
   putAll(pairs: readonly Pair[]): Promise<unknown>;
   /** Reads up to `count` entries in order, beginning at a key; returns how many there were. */
   scan(from: Uint8Array, count: number): Promise<number>;
+  /** Checkpoints completed since it was opened, where a store has them in our sense. */
+  checkpointCount?(): number;
   close(): Promise<unknown>;
 }
 

@@ -1,11 +1,23 @@
 import { createNodeEnvironment } from "@kvs/node";
-import { Store } from "@kvs/txn";
+import { Store, type StoreOptions } from "@kvs/txn";
 import { CACHE_BYTES, type EmbeddedStore, type Pair } from "./embedded-store.ts";
 
 /** Ours. */
-export async function openKvs(folder: string): Promise<EmbeddedStore> {
+export function openKvs(folder: string): Promise<EmbeddedStore> {
+  return openKvsWith(folder, { memoryBytes: CACHE_BYTES });
+}
+
+/** Ours, with other options. */
+export async function openKvsWith(
+  folder: string,
+  options: Omit<StoreOptions, "path">,
+): Promise<EmbeddedStore> {
   const environment = createNodeEnvironment({ root: folder });
-  const store = await Store.open(environment, { path: "kvs", memoryBytes: CACHE_BYTES });
+  return toEmbedded(await Store.open(environment, { path: "kvs", ...options }));
+}
+
+/** A store of ours as the benchmarks call it. */
+export function toEmbedded(store: Store): EmbeddedStore {
   return {
     syncsEachWrite: false,
     getEach: (keys) => {
@@ -22,6 +34,7 @@ export async function openKvs(folder: string): Promise<EmbeddedStore> {
       }
       return found;
     },
+    checkpointCount: () => store.stats().checkpointCount,
     close: () => store.close(),
   };
 }

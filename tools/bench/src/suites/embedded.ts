@@ -1,64 +1,77 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "@kvs/env";
-import { runCallers, runOnce, runSlices } from "../load.ts";
+import { runCallers, runCallersUntil, runOnce, runSlices } from "../load.ts";
+import { loopDelays, residentMemory, writeAmplification } from "../measures/engine-runs.ts";
+import {
+  PEERS,
+  type Pairs,
+  SHORT_PAIRS,
+  type Subject,
+  onStores,
+} from "../measures/store-measure.ts";
+import { dropPageCache, noteOnPageCache } from "../page-cache.ts";
 import { type Sample } from "../sample.ts";
-import { openClassicLevel } from "../stores/classic-level-store.ts";
-import { type EmbeddedStore, type OpenStore, type Pair } from "../stores/embedded-store.ts";
-import { openKvs } from "../stores/kvs-store.ts";
-import { openLmdb } from "../stores/lmdb-store.ts";
-import { LOAD_BATCH, batchesOf, load, openLoaded, settle } from "../stores/loaded-store.ts";
-import { randomKeys, randomValues } from "../stores/sample-pairs.ts";
-import { openSqlite } from "../stores/sqlite-store.ts";
-import { type Contender, type Measure, type RunContext, type Suite } from "../suite.ts";
+import { CACHE_BYTES, type OpenStore, type Pair } from "../stores/embedded-store.ts";
+import { openKvs, openKvsWith } from "../stores/kvs-store.ts";
+import { LOAD_BATCH, batchesOf, load } from "../stores/loaded-store.ts";
+import { randomValues } from "../stores/sample-pairs.ts";
+import { type Contender, type Measure, type Suite } from "../suite.ts";
 
-const KEYS_FULL = 1_000_000;
-const KEYS_QUICK = 100_000;
-const VALUE_BYTES = 100;
-/** Keys of random reads and writes in one cycle: many times what a processor's caches hold. */
-const RANDOM_KEYS = 1 << 18;
 /** Reads between two turns of the event loop: about a millisecond. */
 const SLICE_READS = 1024;
 const SCAN_ENTRIES = 10_000;
-const LONG_VALUE_BYTES = 16 << 10;
 /** Different keys with long values: 64 MB of data. */
-const LONG_VALUE_KEYS = 4096;
+const LONG_PAIRS: Pairs = { full: 4096, quick: 4096, valueBytes: 16 << 10 };
+/** For stores ten times as large as their caches. */
+const LARGE_PAIRS: Pairs = { ...SHORT_PAIRS, full: 2_000_000 };
+const COLD_PAIRS: Pairs = { ...SHORT_PAIRS, full: 10_000_000 };
+const KEY_BYTES = 16;
+
+/** Of a peer, beside a whole cycle of checkpoints of ours. */
+const PEER_PUTS = 60_000;
+/** Only the log's length makes checkpoints due: the time that a peer takes would shift ours. */
+const NO_TIMER = { checkpointIntervalMs: 2 ** 31 - 1 };
 
 /** A store that syncs for every caller takes as long for this share of the operations. */
 const SERIAL_SHARE = 1 / 10;
 
-const PEERS: Readonly<Record<string, OpenStore>> = {
-  lmdb: openLmdb,
-  "classic-level": openClassicLevel,
-  sqlite: openSqlite,
-};
-
 /** The engine in this process, beside others in this process. */
 export const embeddedSuite: Suite = {
   name: "embedded",
-  description: "the storage engine in this process: reads, durable writes, loads, scans",
+  description: "the storage engine in this process: reads, durable writes, loads, scans, upkeep",
   measures: [
     get("embedded.get-per-s", []),
     get("embedded.get-copy", ["lmdb", "classic-level", "sqlite"]),
     put("embedded.put-per-s", 64, []),
     put("embedded.put", 1, ["lmdb", "sqlite"]),
-    put("embedded.put", 64, ["lmdb", "classic-level", "sqlite"]),
+    putOverCheckpoints(["lmdb", "classic-level", "sqlite"]),
     put("embedded.put", 512, ["lmdb"]),
+    putBatched(["sqlite"]),
     bulkLoad(["lmdb"]),
     batchInsert(["lmdb", "classic-level"]),
     scan(["lmdb", "classic-level"]),
     putLong(["lmdb"]),
+    putLarge(["lmdb"]),
+    getCold(["lmdb"]),
+    ...loopDelays(),
+    writeAmplification(),
+    residentMemory(),
   ],
 };
 
 /** Random reads of one key each, whose values are copied. */
 function get(id: string, peers: readonly string[]): Measure {
   return onStores({ id, unit: "1/s", peers }, (subject, context) =>
-    runSlices(context.operations(400_000), SLICE_READS, (count) => {
-      const wanted = subject.nextKeys(count);
-      assert(subject.store.getEach(wanted) === count, "every key that is read is there");
-    }),
+    readKeys(subject, context.operations(400_000)),
   );
+}
+
+function readKeys(subject: Subject, operations: number): Promise<Sample> {
+  return runSlices(operations, SLICE_READS, (count) => {
+    const wanted = subject.nextKeys(count);
+    assert(subject.store.getEach(wanted) === count, "every key that is read is there");
+  });
 }
 
 /** Durable writes of one random key each. */
@@ -72,9 +85,64 @@ function put(name: string, callers: number, peers: readonly string[]): Measure {
   });
 }
 
+/**
+ * Durable writes of one random key each, 64 callers, from the end of one checkpoint of ours to the
+ * end of the next: all that a checkpoint costs is in each sample, in the share that it has in use.
+ */
+function putOverCheckpoints(peers: readonly string[]): Measure {
+  const shape = { id: "embedded.put.64", unit: "1/s", peers, settles: true, samples: 3 };
+  const openOurs: OpenStore = (folder) =>
+    openKvsWith(folder, { memoryBytes: CACHE_BYTES, ...NO_TIMER });
+  return onStores(
+    { ...shape, openOurs },
+    (subject, context) => {
+      if (context.isQuick) return putCount(subject, context.operations(PEER_PUTS));
+      const before = subject.store.checkpointCount!();
+      const isOver = (): boolean => subject.store.checkpointCount!() > before;
+      return runCallersUntil(64, isOver, () => subject.putNext());
+    },
+    (subject, context) => {
+      const share = subject.store.syncsEachWrite ? SERIAL_SHARE : 1;
+      return putCount(subject, context.operations(PEER_PUTS * share));
+    },
+  );
+}
+
+function putCount(subject: Subject, count: number): Promise<Sample> {
+  return runCallers(64, count, () => subject.putNext());
+}
+
+/** 64 callers with a put each against one caller with 64 puts in a transaction, durable. */
+function putBatched(peers: readonly string[]): Measure {
+  const shape = { id: "embedded.put-batched", unit: "1/s", peers, settles: true };
+  return onStores(
+    shape,
+    (subject, context) => putCount(subject, context.operations(20_000)),
+    (subject, context) => putTransactions(subject, context.operations(20_000), 64),
+  );
+}
+
+/** One transaction after the other; one operation is one pair. */
+function putTransactions(subject: Subject, pairs: number, size: number): Promise<Sample> {
+  const transactions = Math.ceil(pairs / size);
+  return runOnce(
+    () => transactions * size,
+    async () => {
+      for (let transaction = 0; transaction < transactions; transaction++) {
+        const { values } = subject;
+        const toPair = (key: Uint8Array, at: number): Pair => ({
+          key,
+          value: values[at % values.length]!,
+        });
+        await subject.store.putAll(subject.nextKeys(size).map(toPair));
+      }
+    },
+  );
+}
+
 /** Sorted pairs into an empty store; one operation is one pair. */
 function bulkLoad(peers: readonly string[]): Measure {
-  const values = randomValues(VALUE_BYTES);
+  const values = randomValues(SHORT_PAIRS.valueBytes);
   const contender = (open: OpenStore): Contender => ({
     run: async (context) => {
       const folder = mkdtempSync(join(context.folder, "bulk-load-"));
@@ -97,22 +165,11 @@ function bulkLoad(peers: readonly string[]): Measure {
   };
 }
 
-/** Random keys, a thousand in a transaction, one after the other; one operation is one pair. */
+/** Random keys, a thousand in a transaction, one after the other. */
 function batchInsert(peers: readonly string[]): Measure {
-  return onStores({ id: "embedded.batch-insert", unit: "1/s", peers }, (subject, context) => {
-    const batches = Math.ceil(context.operations(50_000) / LOAD_BATCH);
-    return runOnce(
-      () => batches * LOAD_BATCH,
-      async () => {
-        for (let batch = 0; batch < batches; batch++) {
-          const keys = subject.nextKeys(LOAD_BATCH);
-          const { values } = subject;
-          const pairs = keys.map((key, at): Pair => ({ key, value: values[at % values.length]! }));
-          await subject.store.putAll(pairs);
-        }
-      },
-    );
-  });
+  return onStores({ id: "embedded.batch-insert", unit: "1/s", peers }, (subject, context) =>
+    putTransactions(subject, context.operations(50_000), LOAD_BATCH),
+  );
 }
 
 /** Ranges that begin at random keys; one operation is one entry. */
@@ -130,81 +187,36 @@ function scan(peers: readonly string[]): Measure {
 
 /** Durable writes of long values. */
 function putLong(peers: readonly string[]): Measure {
-  const shape = { id: "embedded.value-16k.64", unit: "1/s", peers };
-  return onStores({ ...shape, valueBytes: LONG_VALUE_BYTES }, (subject, context) => {
-    return runCallers(64, context.operations(4000), () => subject.putNext());
+  const shape = { id: "embedded.value-16k.64", unit: "1/s", peers, pairs: LONG_PAIRS };
+  return onStores(shape, (subject, context) => putCount(subject, context.operations(4000)));
+}
+
+/** Durable writes to a store ten times as large as its cache. */
+function putLarge(peers: readonly string[]): Measure {
+  const shape = { id: "embedded.put-large.64", unit: "1/s", peers, pairs: LARGE_PAIRS };
+  const openOurs = withTenthInCache(LARGE_PAIRS);
+  const beforeSamples = (): string =>
+    dropPageCache()
+      ? "page cache emptied before the first sample; then the kernel's is as large as it likes"
+      : noteOnPageCache(false);
+  return onStores({ ...shape, openOurs, beforeSamples }, (subject, context) =>
+    putCount(subject, context.operations(10_000)),
+  );
+}
+
+/** Random reads of a store that was just opened, none of which is in memory. */
+function getCold(peers: readonly string[]): Measure {
+  const shape = { id: "embedded.get-cold", unit: "1/s", peers, pairs: COLD_PAIRS };
+  const openOurs = withTenthInCache(COLD_PAIRS);
+  const beforeSamples = (): string => noteOnPageCache(dropPageCache());
+  return onStores({ ...shape, openOurs, beforeSamples }, async (subject, context) => {
+    await subject.reopen(dropPageCache);
+    return readKeys(subject, context.operations(20_000));
   });
 }
 
-/** A store that is full, and what to ask of it: random keys, in an order that goes on and on. */
-class Subject {
-  readonly store: EmbeddedStore;
-  readonly values: readonly Uint8Array[];
-  readonly #keys: readonly Uint8Array[];
-  #next = 0;
-
-  constructor(store: EmbeddedStore, keys: readonly Uint8Array[], values: readonly Uint8Array[]) {
-    this.store = store;
-    this.#keys = keys;
-    this.values = values;
-  }
-
-  /** Writes one key, with the value whose turn it is. */
-  putNext(): Promise<unknown> {
-    const at = this.#next++;
-    const key = this.#keys[at % this.#keys.length]!;
-    return this.store.put(key, this.values[at % this.values.length]!);
-  }
-
-  /** @param count At most as many as there are keys. */
-  nextKeys(count: number): readonly Uint8Array[] {
-    if (this.#next + count > this.#keys.length) this.#next = 0;
-    const from = this.#next;
-    this.#next += count;
-    return this.#keys.slice(from, from + count);
-  }
-}
-
-interface StoreMeasure {
-  readonly id: string;
-  readonly unit: string;
-  readonly peers: readonly string[];
-  readonly valueBytes?: number;
-  /** Whether every page is written to before the first sample. */
-  readonly settles?: boolean;
-}
-
-/** A measure whose contenders each have a store of the same pairs. */
-function onStores(
-  shape: StoreMeasure,
-  sample: (subject: Subject, context: RunContext) => Promise<Sample>,
-): Measure {
-  const { id, unit, peers, valueBytes = VALUE_BYTES, settles = false } = shape;
-  const contender = (name: string, open: OpenStore): Contender => {
-    let subject: Subject;
-    return {
-      prepare: async ({ folder, isQuick }) => {
-        const isLong = valueBytes === LONG_VALUE_BYTES;
-        const shortCount = isQuick ? KEYS_QUICK : KEYS_FULL;
-        const count = isLong ? LONG_VALUE_KEYS : shortCount;
-        const values = randomValues(valueBytes);
-        const store = await openLoaded(open, folder, {
-          name: `${name}-${valueBytes}`,
-          count,
-          values,
-        });
-        if (settles) await settle(store, count, values);
-        const keys = randomKeys(1, isQuick ? RANDOM_KEYS / 16 : RANDOM_KEYS, count);
-        subject = new Subject(store, keys, values);
-        return { type: "ready", dispose: async () => void (await store.close()) };
-      },
-      run: (context) => sample(subject, context),
-    };
-  };
-  return {
-    id,
-    unit,
-    ...contender("kvs", openKvs),
-    peers: peers.map((name) => ({ name, ...contender(name, PEERS[name]!) })),
-  };
+/** Ours, with a cache for a tenth of the keys and values. */
+function withTenthInCache({ full, valueBytes }: Pairs): OpenStore {
+  return (folder) =>
+    openKvsWith(folder, { memoryBytes: Math.floor((full * (KEY_BYTES + valueBytes)) / 10) });
 }
