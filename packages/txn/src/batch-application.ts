@@ -11,15 +11,15 @@ import {
 } from "@kvs/btree";
 import { type Wal } from "@kvs/wal";
 import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
-import { NO_START, RECORD_COMMIT } from "./engine-record.ts";
+import { type ActiveBatch, NO_START, RECORD_COMMIT } from "./engine-record.ts";
 import { type Forest, type TreeHandle } from "./forest.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Timestamp } from "./timestamp.ts";
 
-/** Rows, and bytes of long values, after which a batch lets the event loop run: about 2 ms. */
+/** Rows, and bytes of log, after which a batch lets the event loop run: about 2 ms. */
 const SLICE_ROWS = 256;
-const SLICE_BYTES: number = 4 << 20;
+export const SLICE_LOG_BYTES: number = 1 << 20;
 
 /** What `run` came to. */
 export type ApplicationState = "done" | "slice-over";
@@ -78,15 +78,23 @@ export class BatchApplication {
     if (this.#parts.commitsFirst && this.#batch.remaining > 1) this.#appendCommit();
   }
 
-  /** Whether the batch under way has left records in the log. */
-  get hasLogged(): boolean {
-    return this.#parts.mini.lastBatchStart !== NO_START || this.#hasCommitted;
+  /** Whether the log holds the decision on the batch under way. */
+  get hasCommitted(): boolean {
+    return this.#hasCommitted;
   }
 
-  /** Gives up a batch of which nothing is in the log. */
-  abandon(): void {
-    if (!this.#parts.guard.isPoisoned) this.#parts.mini.startAttempt();
+  /**
+   * Gives up the batch under way.
+   *
+   * @returns What has to be taken back, in this turn: what it left in the log, if anything.
+   */
+  abandon(error: unknown): ActiveBatch | undefined {
+    const { guard, mini } = this.#parts;
+    if (this.#hasCommitted) guard.poison(error); // nobody can take back a decision
+    const left = mini.active();
+    if (!guard.isPoisoned) mini.startAttempt();
     this.#end();
+    return left;
   }
 
   /**
@@ -97,20 +105,19 @@ export class BatchApplication {
   run(): ApplicationState {
     assert(this.#isUnderWay, "a batch was begun");
     const batch = this.#batch;
-    const { mini, guard } = this.#parts;
+    const { mini, guard, wal } = this.#parts;
     return guard.run(() => {
       guard.requireSound();
+      const logEnd = wal.endLsn + SLICE_LOG_BYTES;
       let rows = 0;
-      let bytes = 0;
       for (;;) {
         if (this.#phase === "next") {
           if (!batch.next()) break;
           this.#beginRow(batch);
-          bytes += batch.valueTo - batch.valueFrom;
         }
         mini.startAttempt();
         if (this.#step(batch)) rows++;
-        if (rows >= SLICE_ROWS || bytes >= SLICE_BYTES) return "slice-over";
+        if (rows >= SLICE_ROWS || wal.endLsn > logEnd) return "slice-over";
       }
       if (!this.#hasCommitted) this.#appendCommit();
       this.#end();

@@ -1,21 +1,16 @@
-import { type Clock, TurnBudget, assert, isKvsError, yieldTurn } from "@kvs/env";
-import { PAGE_BYTES, PageMiss, type Pager } from "@kvs/pager";
+import { type Clock, TurnBudget, assert, isKvsError, sleep, yieldTurn } from "@kvs/env";
+import { PageMiss, type Pager } from "@kvs/pager";
 import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type BatchApplication } from "./batch-application.ts";
-import { BATCH_BYTES_MAX, BatchReader } from "./batch-format.ts";
+import { BATCH_BYTES_MAX, BatchReader, MUTATION_DELETE } from "./batch-format.ts";
+import { type BatchSpace, type Demand } from "./batch-space.ts";
+import { type LiveUndo } from "./live-undo.ts";
+import { type LogSync } from "./log-sync.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
 import { txnError, withoutEffect } from "./txn-error.ts";
 
-/** Log bytes asked for in advance beyond a batch's own: page images and splits along its way. */
-const LOG_RESERVE_BYTES: number = 64 << 10;
-/** Pages kept free beyond a batch's own, for splits up to the root. */
-const PAGES_RESERVE = 8;
-/** What a leaf holds of a row beyond its key and value. */
-const ROW_OVERHEAD_BYTES = 24;
-/** Splits of full leaves provided for: 16 MiB. A batch that splits more may meet a full disk half way. */
-const SPLIT_PAGES_MAX = 4096;
 /** Batches that wait for their turn hold so many bytes at most: two of the longest. */
 const WAITING_BYTES_MAX: number = 2 * BATCH_BYTES_MAX;
 /** What a waiting batch holds besides its bytes. */
@@ -29,6 +24,11 @@ export interface BatchQueueParts {
   readonly guard: MutationGuard;
   readonly publisher: Publisher;
   readonly application: BatchApplication;
+  readonly space: BatchSpace;
+  readonly logSync: LogSync;
+  readonly liveUndo: LiveUndo;
+  /** How long a batch is to wait before it begins, so that a checkpoint catches up; 0 mostly. */
+  readonly delayMs: () => number;
 }
 
 /**
@@ -36,7 +36,8 @@ export interface BatchQueueParts {
  * together.
  *
  * A batch whose pages are resident is applied within `submit`, without waiting, unless this turn has
- * lasted long already. One that misses a page holds up those behind it until it is applied; it does not hold up readers, nor the log.
+ * lasted long already. One that misses a page holds up those behind it until it is applied; it does
+ * not hold up readers, nor the log. One that fails half way is taken back before the next begins.
  * Other work that must not meet a half-applied batch takes its turn among them (`exclusive`).
  */
 export class BatchQueue {
@@ -45,7 +46,6 @@ export class BatchQueue {
   readonly #counter = new BatchReader();
   readonly #budget: TurnBudget;
   #isBusy = false;
-  #isSyncDue = false;
   #waitingBytes = 0;
 
   constructor(parts: BatchQueueParts) {
@@ -61,11 +61,12 @@ export class BatchQueue {
    * @param batch Must stay unchanged until then.
    * @throws {KvsError} `TXN_POISONED` (outcome none: refused; unknown: the store failed while the
    *   batch was under way); `TXN_OVERLOADED`, `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome
-   *   none); errors of reading pages (outcome none).
+   *   none, or unknown if it is applied and the log has no room for a long time); errors of reading
+   *   pages (outcome none).
    */
   submit(batch: Uint8Array): Promise<Timestamp> {
     const rows = this.#counter.reset(batch).remaining;
-    if (this.#isBusy || this.#mustWait(batch.length, rows)) return this.#submitLater(batch, rows);
+    if (this.#isBusy || this.#mustWait(batch.length, rows)) return this.#submitLater(batch);
     return this.#submitNow(batch);
   }
 
@@ -86,44 +87,29 @@ export class BatchQueue {
   }
 
   /**
-   * Waits until there is room in the log and in the page file for a batch of this size, so that a
-   * full disk does not stop it half way. Call it in a turn of one's own.
+   * Waits until there is room in the log and in the page file for a batch of this size. Call it in a
+   * turn of one's own.
    *
    * @throws {KvsError} `TXN_POISONED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome none).
    */
-  async makeRoom(batchBytes: number, rows: number): Promise<void> {
-    const { wal, guard, pager } = this.#parts;
+  async makeRoom(demand: Demand): Promise<void> {
+    const { guard, space, logSync } = this.#parts;
     guard.requireSound();
     try {
-      await wal.room();
-      await wal.ensureSpace(logBytesFor(batchBytes));
-      const missing = pagesFor(batchBytes, rows) - pager.space.freePages;
-      if (missing > 0) await pager.grow(missing);
+      if (logSync.stall !== undefined) throw logSync.stall;
+      await space.make(demand);
     } catch (error) {
       throw withoutEffect(error);
     }
     guard.requireSound();
   }
 
-  /** Has everything that was appended made durable, together with what this turn still appends. */
-  requestSync(): void {
-    if (this.#isSyncDue) return;
-    this.#isSyncDue = true;
-    this.#parts.clock.defer(() => {
-      this.#isSyncDue = false;
-      this.#parts.wal.sync().catch((error: unknown) => this.#parts.guard.poison(error));
-    });
-  }
-
   /** Whether a batch of this size cannot be applied at once. */
   #mustWait(batchBytes: number, rows: number): boolean {
-    const { wal, guard, pager } = this.#parts;
+    const { wal, guard, space, logSync, delayMs } = this.#parts;
     if (guard.isPoisoned || this.#budget.isSpent()) return true;
-    if (wal.bufferedBytes >= BUFFERED_BYTES_MAX) return true;
-    if (pager.space.freePages < pagesFor(batchBytes, rows)) return true;
-    const space = wal.ensureSpace(logBytesFor(batchBytes));
-    space?.catch(() => undefined); // whoever waits asks again, and is told
-    return space !== undefined;
+    if (wal.bufferedBytes >= BUFFERED_BYTES_MAX || logSync.stall !== undefined) return true;
+    return delayMs() > 0 || !space.isThere(batchBytes, rows);
   }
 
   #submitNow(batch: Uint8Array): Promise<Timestamp> {
@@ -133,43 +119,51 @@ export class BatchQueue {
     try {
       if (application.run() === "done") return this.#publish(timestamp);
     } catch (error) {
-      if (!(error instanceof PageMiss)) return Promise.reject(this.#failure(error));
+      if (!(error instanceof PageMiss)) {
+        this.#isBusy = true;
+        return this.#fail(error);
+      }
     }
     this.#isBusy = true;
-    return this.#finish(timestamp);
+    return this.#finish(timestamp, demandOf(batch, this.#counter));
   }
 
-  async #submitLater(batch: Uint8Array, rows: number): Promise<Timestamp> {
+  async #submitLater(batch: Uint8Array): Promise<Timestamp> {
     await this.#acquireFor(batch.length);
-    const { application, time } = this.#parts;
+    const { application, time, clock, delayMs } = this.#parts;
+    const demand = demandOf(batch, this.#counter);
     try {
       await this.#budget.wait();
-      await this.makeRoom(batch.length, rows);
+      const delay = delayMs();
+      if (delay > 0) await sleep(clock, delay);
+      await this.makeRoom(demand);
     } catch (error) {
       this.#release();
       throw error;
     }
     const timestamp = time.next();
     application.begin(batch, timestamp);
-    return this.#finish(timestamp);
+    return this.#finish(timestamp, demand);
   }
 
   /** Applies the rest of the batch under way, and lets the next one in. */
-  async #finish(timestamp: Timestamp): Promise<Timestamp> {
+  async #finish(timestamp: Timestamp, demand: Demand): Promise<Timestamp> {
     let applied: { readonly isPublished: Promise<Timestamp> };
     try {
-      applied = await this.#applyRest(timestamp);
+      applied = await this.#applyRest(timestamp, demand);
     } catch (error) {
-      throw this.#failure(error);
-    } finally {
-      this.#release();
+      return this.#fail(error);
     }
+    this.#release();
     return applied.isPublished;
   }
 
   /** The promise is wrapped, for the next batch may begin before it is settled. */
-  async #applyRest(timestamp: Timestamp): Promise<{ readonly isPublished: Promise<Timestamp> }> {
-    const { application, clock, wal } = this.#parts;
+  async #applyRest(
+    timestamp: Timestamp,
+    demand: Demand,
+  ): Promise<{ readonly isPublished: Promise<Timestamp> }> {
+    const { application, clock, space, logSync } = this.#parts;
     for (;;) {
       // Applied and announced to the publisher in one turn: nothing can fail, nor become durable,
       // in between.
@@ -178,9 +172,9 @@ export class BatchQueue {
         return { isPublished: this.#publish(timestamp) };
       });
       if (applied !== undefined) return applied;
-      this.requestSync();
+      logSync.request();
       await yieldTurn(clock);
-      await wal.room();
+      await space.makeForSlice(demand);
     }
   }
 
@@ -198,16 +192,21 @@ export class BatchQueue {
   #publish(timestamp: Timestamp): Promise<Timestamp> {
     const { publisher, wal } = this.#parts;
     const isPublished = publisher.add(timestamp, wal.endLsn);
-    this.requestSync();
+    this.#parts.logSync.request();
     return isPublished;
   }
 
-  /** A batch that was begun in the log and cannot be completed leaves the store in doubt. */
-  #failure(error: unknown): unknown {
-    const { application, guard } = this.#parts;
-    if (application.hasLogged) guard.poison(error);
-    application.abandon();
-    return guard.isPoisoned ? guard.error("none") : withoutEffect(error);
+  /** Takes back the batch under way, and ends its turn. */
+  async #fail(error: unknown): Promise<never> {
+    const { application, guard, liveUndo } = this.#parts;
+    const outcome = application.hasCommitted ? "unknown" : "none";
+    try {
+      const left = application.abandon(error);
+      if (left !== undefined) await liveUndo.run(left);
+    } finally {
+      this.#release();
+    }
+    throw guard.isPoisoned ? guard.error(outcome) : withoutEffect(error);
   }
 
   async #acquireFor(batchBytes: number): Promise<void> {
@@ -242,15 +241,11 @@ function overloaded(): Error {
   return txnError("TXN_OVERLOADED", message, { retryable: true });
 }
 
-function logBytesFor(batchBytes: number): number {
-  return 2 * batchBytes + LOG_RESERVE_BYTES;
-}
-
-/**
- * What a batch fills, in pages that may be half empty after splits; and each row may split a full
- * leaf first, eight of them the page above.
- */
-function pagesFor(batchBytes: number, rows: number): number {
-  const filled = (2 * (batchBytes + rows * ROW_OVERHEAD_BYTES)) / PAGE_BYTES;
-  return Math.ceil(filled + Math.min((rows * 9) / 8, SPLIT_PAGES_MAX)) + PAGES_RESERVE;
+/** What a batch asks for. One that only deletes may use what is kept for making room. */
+function demandOf(batch: Uint8Array, reader: BatchReader): Demand {
+  reader.reset(batch);
+  const rows = reader.remaining;
+  let isUrgent = rows > 0;
+  while (isUrgent && reader.next()) isUrgent = reader.type === MUTATION_DELETE;
+  return { batchBytes: batch.length, rows, isUrgent };
 }

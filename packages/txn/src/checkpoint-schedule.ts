@@ -3,6 +3,12 @@ import { type Checkpointer } from "./checkpoint.ts";
 
 /** Log that a checkpoint itself writes: with no more than that there is nothing to do. */
 const IDLE_LOG_BYTES = 256;
+/** Writers are slowed down from this many times the bound on, */
+const SLOW_FROM = 1.5;
+/** a little more with each byte, until at so many times the bound */
+const SLOWEST_AT = 3;
+/** each batch waits this long. */
+const DELAY_MS_MAX = 50;
 
 export interface CheckpointScheduleParts {
   readonly environment: Environment;
@@ -41,6 +47,21 @@ export class CheckpointSchedule {
   noteLog(): void {
     const isDue = this.#parts.checkpointer.logBytes > this.#parts.logBytes;
     if (isDue && !this.#hasFailed) this.#begin();
+  }
+
+  /**
+   * How long a batch should wait before it begins: 0 while checkpoints keep up with the log. It grows
+   * gently, so that writers come down to the disk's pace without ever standing still.
+   */
+  get delayMs(): number {
+    const times = this.#parts.checkpointer.logBytes / this.#parts.logBytes;
+    if (times <= SLOW_FROM) return 0;
+    return DELAY_MS_MAX * Math.min(1, (times - SLOW_FROM) / (SLOWEST_AT - SLOW_FROM));
+  }
+
+  /** The log could not get its next segment: a checkpoint sets old ones free, if there are any. */
+  noteFullLog(): void {
+    if (this.#parts.checkpointer.hasLogToDrop) this.#begin();
   }
 
   /** Begins no more checkpoints. One under way goes on. */

@@ -43,12 +43,17 @@ export class Checkpointer {
   readonly #parts: CheckpointerParts;
   readonly #mutex = new Mutex();
   readonly #writer = new ByteWriter();
+  readonly #truncatesEarly: boolean;
+  readonly #skipsPage: boolean;
   #beginLsn: number;
   #count = 0;
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts;
     this.#beginLsn = parts.wal.endLsn;
+    const { hooks } = parts.environment;
+    this.#truncatesEarly = hooks.hasMutant("txn.truncate-log-early");
+    this.#skipsPage = hooks.hasMutant("txn.checkpoint-skips-page");
   }
 
   /** Checkpoints completed since the store was opened. */
@@ -59,6 +64,12 @@ export class Checkpointer {
   /** Bytes of log since the latest complete checkpoint began: what recovery would read. */
   get logBytes(): number {
     return this.#parts.wal.endLsn - this.#beginLsn;
+  }
+
+  /** Whether a checkpoint now would set segments of the log free. */
+  get hasLogToDrop(): boolean {
+    const { headPosition, endLsn, segmentBytes } = this.#parts.wal.stats();
+    return endLsn - headPosition > segmentBytes;
   }
 
   /** Names the catalog in the headers from the next checkpoint on: the store is complete then. */
@@ -81,7 +92,7 @@ export class Checkpointer {
     guard.requireSound();
     const { beginLsn, beginStart, keepFrom, regionCount } = this.#begin();
     await wal.sync(beginLsn);
-    await pager.flushBefore(toPageLsn(beginLsn));
+    if (!this.#skipsPage) await pager.flushBefore(toPageLsn(beginLsn));
     await pager.datasync();
     guard.requireSound();
     environment.hooks.probe("txn.checkpoint-flushed");
@@ -107,6 +118,7 @@ export class Checkpointer {
   #begin(): { beginLsn: number; beginStart: number; keepFrom: number; regionCount: number } {
     const { wal, mini, pager } = this.#parts;
     const active = mini.active();
+    const firstStart = this.#truncatesEarly ? undefined : active?.firstStart;
     this.#writer.reset();
     writeBeginCheckpoint(this.#writer, active === undefined ? [] : [active]);
     const beginLsn = wal.append(RECORD_BEGIN_CHECKPOINT, this.#writer.view());
@@ -115,7 +127,7 @@ export class Checkpointer {
     return {
       beginLsn,
       beginStart,
-      keepFrom: Math.min(beginStart, active?.firstStart ?? beginStart),
+      keepFrom: Math.min(beginStart, firstStart ?? beginStart),
       regionCount: pager.space.regionCount, // of a later one the header may be durable, the log not
     };
   }

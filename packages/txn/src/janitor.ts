@@ -1,13 +1,15 @@
 import { type Environment, type Timer } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
+import { type Wal } from "@kvs/wal";
 import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
 import { type BatchQueue } from "./batch-queue.ts";
+import { ensureUrgentLog } from "./batch-space.ts";
 import { type Forest } from "./forest.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
-import { repeatUntilDone } from "./recovery.ts";
 import { type Timestamp } from "./timestamp.ts";
+import { repeatUntilDone } from "./undo.ts";
 
 /** Places remembered; beyond it the oldest are forgotten, and later writes nearby prune them. */
 const PLACES_MAX = 8192;
@@ -15,6 +17,8 @@ const PLACES_MAX = 8192;
 const LONG_VALUE_BYTES = 512;
 /** Leaves looked at in one turn among the batches: about a millisecond. */
 const LEAVES_PER_TURN = 16;
+/** Log that one turn may write: a leaf, its parent, a sibling and a bitmap page each time. */
+const LOG_BYTES_PER_TURN: number = LEAVES_PER_TURN * (16 << 10);
 /** Pause before what nobody can need is looked for: readers and more deletes may be under way. */
 const DELAY_MS = 20;
 
@@ -28,6 +32,7 @@ export interface JanitorParts {
   readonly environment: Environment;
   readonly forest: Forest;
   readonly pager: Pager;
+  readonly wal: Wal;
   readonly mini: MiniTransaction;
   readonly guard: MutationGuard;
   readonly queue: BatchQueue;
@@ -66,6 +71,12 @@ export class Janitor {
     this.#schedule();
   }
 
+  /** Notes the leaves of a batch that was taken back: they may be left empty. */
+  noteUndone(tree: number, key: Uint8Array): void {
+    if (this.#places.length < PLACES_MAX) this.#places.push({ tree, key, timestamp: 0 });
+    this.#schedule();
+  }
+
   /** Begins no more work, and waits for what is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true;
@@ -91,7 +102,8 @@ export class Janitor {
   }
 
   async #work(): Promise<void> {
-    const { forest, pager, mini, guard, horizon } = this.#parts;
+    const { forest, pager, wal, mini, guard, horizon } = this.#parts;
+    await ensureUrgentLog(wal, LOG_BYTES_PER_TURN);
     for (let leaves = 0; leaves < LEAVES_PER_TURN && !this.#isStopped; leaves++) {
       const place = this.#places[0];
       const limit = horizon();

@@ -80,6 +80,8 @@ export interface MiniTransactionParts {
   readonly guard: MutationGuard;
   /** Sabotage: no page images. */
   readonly skipsImages: boolean;
+  /** Sabotage: what undo does is not said to be undo, so that recovery does it once more. */
+  readonly skipsCompensation: boolean;
 }
 
 /**
@@ -107,6 +109,7 @@ export class MiniTransaction implements PageWriter {
   readonly #wal: Wal;
   readonly #guard: MutationGuard;
   readonly #skipsImages: boolean;
+  readonly #skipsCompensation: boolean;
   readonly #pageOps = new PageOps();
   readonly #view = new PageView();
   readonly #picked: Run<PageId>[] = [];
@@ -125,6 +128,7 @@ export class MiniTransaction implements PageWriter {
     this.#wal = parts.wal;
     this.#guard = parts.guard;
     this.#skipsImages = parts.skipsImages;
+    this.#skipsCompensation = parts.skipsCompensation;
     const half = Math.floor(parts.pager.frameCount / 2);
     this.runPagesMax = Math.min(RUN_PAGES_MAX, Math.max(1, half - 1));
   }
@@ -135,6 +139,20 @@ export class MiniTransaction implements PageWriter {
     this.owner.timestamp = timestamp;
     this.#firstStart = NO_START;
     this.#lastStart = NO_START;
+  }
+
+  /**
+   * From here to `endBatch`, changes take this batch back: they are compensations. It stays active,
+   * so that checkpoints that begin meanwhile name it and keep its log.
+   */
+  beginUndo(batch: ActiveBatch): void {
+    const { owner } = this;
+    const isAlone = owner.timestamp === 0 || owner.timestamp === batch.timestamp;
+    assert(isAlone, "a batch is taken back while no other is applied");
+    owner.timestamp = batch.timestamp;
+    owner.isCompensation = true;
+    this.#firstStart = batch.firstStart;
+    this.#lastStart = batch.lastStart;
   }
 
   /** From here on changes belong to no batch. */
@@ -157,9 +175,9 @@ export class MiniTransaction implements PageWriter {
     return this.#lastStart;
   }
 
-  /** The batch under way, if it has records in the log. */
+  /** The batch under way, applied or taken back, if it has records in the log. */
   active(): ActiveBatch | undefined {
-    if (this.#lastStart === NO_START || this.owner.isCompensation) return undefined;
+    if (this.#lastStart === NO_START) return undefined;
     const { timestamp } = this.owner;
     return { timestamp, firstStart: this.#firstStart, lastStart: this.#lastStart };
   }
@@ -267,7 +285,7 @@ export class MiniTransaction implements PageWriter {
 
   #writeHead(undo: UndoKind): void {
     const { ops, owner } = this;
-    this.#isInBatch = owner.timestamp !== 0 && undo !== "none";
+    this.#isInBatch = undo !== "none" && this.#isOwned();
     const isWhole = this.#isInBatch && owner.isWhole;
     ops.u8((this.#isInBatch ? MINI_IN_BATCH : 0) | (isWhole ? MINI_COMMITS : 0));
     const isUndone = this.#isInBatch && !isWhole && !owner.isCompensation;
@@ -278,6 +296,11 @@ export class MiniTransaction implements PageWriter {
     ops.u64(owner.isCompensation ? owner.previousStart : this.#lastStart);
     if (kind === UNDO_ROW) this.#writeRow();
     else if (kind === UNDO_PAGES) this.#writePicked();
+  }
+
+  #isOwned(): boolean {
+    const { timestamp, isCompensation } = this.owner;
+    return timestamp !== 0 && !(isCompensation && this.#skipsCompensation);
   }
 
   #writeRow(): void {

@@ -13,9 +13,10 @@ import { MAIN_TREE } from "./batch-format.ts";
 import { CATALOG_TREE, Forest, MAIN_TREE_NAME, type TreeEntry } from "./forest.ts";
 import { MiniTransaction } from "./mini-transaction.ts";
 import { MutationGuard } from "./mutation-guard.ts";
-import { type Analysis, analyzeAndRedo, undoLosers } from "./recovery.ts";
+import { type Analysis, analyzeAndRedo } from "./recovery.ts";
 import { type ResolvedStoreOptions } from "./store-options.ts";
 import { txnError } from "./txn-error.ts";
+import { undoBatch } from "./undo.ts";
 
 /** The files below a store's directory. */
 export function storePaths(path: string): { lock: string; pages: string; log: string } {
@@ -34,7 +35,18 @@ export interface OpenedEngine {
   readonly analysis: Analysis;
   /** Whether the store is new: its trees are to be made. */
   readonly isNew: boolean;
+  /** Rows that undo removed, the first few thousand: their leaves may be left empty. */
+  readonly undoneRows: readonly UndoneRow[];
 }
+
+/** A row that is gone. */
+export interface UndoneRow {
+  readonly tree: number;
+  readonly key: Uint8Array;
+}
+
+/** Rows remembered for the janitor. */
+const UNDONE_ROWS_MAX = 8192;
 
 /**
  * Opens log and page file, and recovers: analysis, redo, undo. What follows is a checkpoint.
@@ -100,24 +112,30 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
   guard.onPoisoned((cause) => pager.poison(poisonOf(cause)));
   const { hooks } = environment;
   const skipsImages = hooks.hasMutant("txn.skip-page-images");
-  const mini = new MiniTransaction({ pager, wal, guard, skipsImages });
+  const skipsCompensation = hooks.hasMutant("txn.skip-compensation");
+  const mini = new MiniTransaction({ pager, wal, guard, skipsImages, skipsCompensation });
   mini.checkpointLsn = header.checkpointLsn;
   const analysis = isNew ? NOTHING : await analyzeAndRedo(environment, wal, pager, header);
   await pager.space.load(analysis.regionCount);
   const forest = newForest(environment, pager, mini);
+  const undoneRows: UndoneRow[] = [];
   if (!isNew) {
     forest.add(CATALOG_TREE, header.catalogRoot);
     await forest.load();
     if (!hooks.hasMutant("txn.skip-undo")) {
-      await undoLosers({ environment, wal, pager, mini, guard, forest }, analysis.losers);
+      const onRowUndone = (tree: number, key: Uint8Array): void => {
+        if (undoneRows.length < UNDONE_ROWS_MAX) undoneRows.push({ tree, key });
+      };
+      const parts = { environment, wal, pager, mini, guard, forest, onRowUndone };
+      for (const batch of analysis.losers) await undoBatch(parts, batch);
     }
   }
-  const opened = { lock, wal, pager, guard, mini, header, analysis, isNew };
+  const opened = { lock, wal, pager, guard, mini, header, analysis, isNew, undoneRows };
   return { ...opened, forest: isNew ? forest : await reload(environment, opened) };
 }
 
 const NOTHING: Analysis = {
-  losers: new Map(),
+  losers: [],
   committedTs: 0,
   newestTs: 0,
   recordCount: 0,

@@ -6,6 +6,8 @@ interface Settler {
   readonly reject: (error: unknown) => void;
 }
 
+const NOBODY: Settler = { resolve: () => undefined, reject: () => undefined };
+
 /**
  * Makes committed batches visible, in order, when their commit records are durable.
  *
@@ -50,6 +52,14 @@ export class Publisher {
     for (let at = this.#head; at < head; at++) this.#settlers[at]!.resolve(this.#timestamps[at]!);
     this.#head = head;
     this.#forgetPublished();
+  }
+
+  /** Tells those who wait that nobody knows yet. Their batches are published when they are durable. */
+  giveUp(error: unknown): void {
+    for (let at = this.#head; at < this.#settlers.length; at++) {
+      this.#settlers[at]!.reject(error);
+      this.#settlers[at] = NOBODY;
+    }
   }
 
   /** Rejects every batch that is not published: nobody can tell whether it will be. */

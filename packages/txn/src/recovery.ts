@@ -1,36 +1,29 @@
-import { type Environment, assert } from "@kvs/env";
-import { Probe } from "@kvs/btree";
+import { type Environment } from "@kvs/env";
 import { type PageFileHeader, type Pager } from "@kvs/pager";
 import { type Wal, type WalRecord } from "@kvs/wal";
-import { ByteWriter } from "@kvs/codec";
 import {
+  type ActiveBatch,
   MINI_COMMITS,
   MINI_IN_BATCH,
   type MiniHead,
-  NO_START,
   RECORD_BEGIN_CHECKPOINT,
   RECORD_COMMIT,
   RECORD_COMPENSATION,
   RECORD_END_CHECKPOINT,
   RECORD_END_OF_UNDO,
   RECORD_MINI,
-  UNDO_PAGES,
-  UNDO_ROW,
   readBeginCheckpoint,
   readMiniHead,
   readTimestamp,
 } from "./engine-record.ts";
-import { type Forest } from "./forest.ts";
-import { type MiniTransaction } from "./mini-transaction.ts";
-import { type MutationGuard } from "./mutation-guard.ts";
 import { Redo } from "./redo.ts";
 import { type Timestamp } from "./timestamp.ts";
 import { txnError } from "./txn-error.ts";
 
 /** What the log told. */
 export interface Analysis {
-  /** Batches without a decision: timestamp → where the latest record begins. */
-  readonly losers: ReadonlyMap<Timestamp, number>;
+  /** Batches without a decision, the newest first. */
+  readonly losers: readonly ActiveBatch[];
   /** The newest timestamp of a committed batch, and of any. */
   readonly committedTs: Timestamp;
   readonly newestTs: Timestamp;
@@ -66,7 +59,7 @@ export async function analyzeAndRedo(
 /** Follows the log and knows which batches are open. */
 class Analyzer {
   readonly #header: PageFileHeader;
-  readonly #open = new Map<Timestamp, number>();
+  readonly #open = new Map<Timestamp, ActiveBatch>();
   #committedTs: Timestamp;
   #newestTs: Timestamp;
   #recordCount = 0;
@@ -111,7 +104,7 @@ class Analyzer {
 
   result(redo: Redo): Analysis {
     return {
-      losers: this.#open,
+      losers: [...this.#open.values()].toSorted((one, other) => other.timestamp - one.timestamp),
       committedTs: this.#committedTs,
       newestTs: this.#newestTs,
       recordCount: this.#recordCount,
@@ -124,7 +117,12 @@ class Analyzer {
     if ((head.flags & MINI_IN_BATCH) === 0) return;
     this.#newestTs = Math.max(this.#newestTs, head.timestamp);
     if ((head.flags & MINI_COMMITS) !== 0) this.#decide(head.timestamp, true);
-    else this.#open.set(head.timestamp, start);
+    else this.#noteRecord(head.timestamp, start);
+  }
+
+  #noteRecord(timestamp: Timestamp, lastStart: number): void {
+    const firstStart = this.#open.get(timestamp)?.firstStart ?? lastStart;
+    this.#open.set(timestamp, { timestamp, firstStart, lastStart });
   }
 
   #decide(timestamp: Timestamp, isCommitted: boolean): void {
@@ -135,88 +133,8 @@ class Analyzer {
 
   #noteActive(payload: Uint8Array): void {
     for (const batch of readBeginCheckpoint(payload)) {
-      this.#open.set(batch.timestamp, batch.lastStart);
+      this.#open.set(batch.timestamp, batch);
       this.#newestTs = Math.max(this.#newestTs, batch.timestamp);
     }
   }
-}
-
-export interface UndoParts {
-  readonly environment: Environment;
-  readonly wal: Wal;
-  readonly pager: Pager;
-  readonly mini: MiniTransaction;
-  readonly guard: MutationGuard;
-  /** With every tree that the redone catalog lists. */
-  readonly forest: Forest;
-}
-
-/**
- * Takes back the batches that were not decided, newest first. Each step is logged as a compensation
- * that names what is next, so that a crash in here goes on where it stopped.
- *
- * Undo is logical: a row is sought by its key, wherever splits have moved it since.
- *
- * Source: Mohan et al., "ARIES" (1992), §10.3, compensation log records.
- */
-export async function undoLosers(parts: UndoParts, losers: Analysis["losers"]): Promise<void> {
-  const newestFirst = [...losers].toSorted(([one], [other]) => other - one);
-  for (const [timestamp, lastStart] of newestFirst) {
-    await undoBatch(parts, timestamp, lastStart);
-    const end = new ByteWriter();
-    end.u64(timestamp);
-    parts.wal.append(RECORD_END_OF_UNDO, end.view());
-    parts.environment.hooks.probe("txn.batch-undone");
-  }
-}
-
-async function undoBatch(parts: UndoParts, timestamp: Timestamp, lastStart: number): Promise<void> {
-  for (let start = lastStart; start !== NO_START;) {
-    const record = await parts.wal.read(start);
-    const head = readMiniHead(record.payload);
-    const isOwn = head.timestamp === timestamp && head.previousStart < start;
-    if (!isOwn) throw txnError("TXN_DAMAGED_LOG", `batch ${timestamp} has a broken chain`);
-    if (record.kind === RECORD_COMPENSATION) parts.environment.hooks.probe("txn.undo-resumed");
-    else await undoRecord(parts, head, record.payload);
-    start = head.previousStart;
-  }
-}
-
-async function undoRecord(parts: UndoParts, head: MiniHead, payload: Uint8Array): Promise<void> {
-  const { pager, mini, guard, forest } = parts;
-  const { timestamp, previousStart } = head;
-  Object.assign(mini.owner, { timestamp, previousStart, isCompensation: true });
-  if (head.undo === UNDO_ROW) {
-    const key = payload.slice(head.keyFrom, head.keyTo);
-    const { writer } = forest.tree(head.tree);
-    writer.begin(new Probe().set(key, key.length, head.timestamp));
-    await repeatUntilDone(pager, mini, guard, () => writer.remove(false));
-  } else if (head.undo === UNDO_PAGES) {
-    await repeatUntilDone(pager, mini, guard, () => {
-      for (const run of head.runs) mini.needBits(run);
-      mini.begin("pages");
-      for (const run of head.runs) mini.free(run);
-      mini.end();
-      return true;
-    });
-  }
-  mini.endBatch();
-}
-
-/** Calls `step`, one mini-transaction at a time, until it returns true. */
-export async function repeatUntilDone(
-  pager: Pager,
-  mini: MiniTransaction,
-  guard: MutationGuard,
-  step: () => boolean,
-): Promise<void> {
-  for (let isDone = false; !isDone;) {
-    isDone = await pager.attempt(() =>
-      guard.run(() => {
-        mini.startAttempt();
-        return step();
-      }),
-    );
-  }
-  assert(!guard.isMutating, "a step ends its mutation");
 }

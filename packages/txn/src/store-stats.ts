@@ -16,6 +16,9 @@ export interface StoreStats {
   readonly oldestSnapshot: Timestamp | undefined;
   /** Bytes of the page cache in use. */
   readonly memoryBytes: number;
+  /** Pages of the page file, and those of them that nobody uses. */
+  readonly pageCount: number;
+  readonly freePages: number;
   readonly treeCount: number;
   readonly checkpointCount: number;
   /** Bytes of log since the latest checkpoint began: what recovery would read. */
@@ -38,6 +41,8 @@ export function collectStats(parts: {
     openSnapshots: parts.snapshots.openCount,
     oldestSnapshot: parts.snapshots.oldest,
     memoryBytes: (parts.pager.frameCount - parts.pager.stats().freeFrames) * PAGE_BYTES,
+    pageCount: parts.pager.pageCount,
+    freePages: parts.pager.space.freePages,
     treeCount: parts.forest.names().size,
     checkpointCount: parts.checkpointer.count,
     logBytes: parts.checkpointer.logBytes,

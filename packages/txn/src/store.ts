@@ -7,6 +7,7 @@ import { BatchApplication } from "./batch-application.ts";
 import { BytePool } from "./byte-pool.ts";
 import { MAIN_TREE, type Mutation, checkBatch, checkKeySize, encodeBatch } from "./batch-format.ts";
 import { BatchQueue } from "./batch-queue.ts";
+import { BatchSpace } from "./batch-space.ts";
 import { type StoreFinding, checkStore } from "./check.ts";
 import { CheckpointSchedule } from "./checkpoint-schedule.ts";
 import { Checkpointer } from "./checkpoint.ts";
@@ -14,6 +15,8 @@ import { type CommitPipe } from "./commit-pipe.ts";
 import { type EntryBatch } from "./entry-batch.ts";
 import { CATALOG_TREE, type Forest } from "./forest.ts";
 import { Janitor } from "./janitor.ts";
+import { LiveUndo } from "./live-undo.ts";
+import { LogSync } from "./log-sync.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type OpenedEngine, openEngine } from "./open-store.ts";
 import { Publisher } from "./publisher.ts";
@@ -60,6 +63,8 @@ export class Store implements CommitPipe, AsyncDisposable {
   readonly #forest: Forest;
   readonly #publisher: Publisher;
   readonly #snapshots = new SnapshotRegistry();
+  readonly #logSync: LogSync;
+  readonly #liveUndo: LiveUndo;
   readonly #queue: BatchQueue;
   readonly #checkpointer: Checkpointer;
   readonly #janitor: Janitor;
@@ -91,7 +96,31 @@ export class Store implements CommitPipe, AsyncDisposable {
     const commitsFirst = hooks.hasMutant("txn.commit-before-mini");
     const publisher = this.#publisher;
     const application = new BatchApplication({ forest, mini, wal, guard, horizon, commitsFirst });
-    this.#queue = new BatchQueue({ clock, time, pager, wal, guard, publisher, application });
+    this.#logSync = new LogSync({ environment, wal, guard, publisher });
+    const logSync = this.#logSync;
+    this.#liveUndo = new LiveUndo({
+      environment,
+      wal,
+      pager,
+      mini,
+      guard,
+      forest,
+      onRowUndone: (tree, key) => this.#janitor.noteUndone(tree, key),
+    });
+    const liveUndo = this.#liveUndo;
+    this.#queue = new BatchQueue({
+      clock,
+      time,
+      pager,
+      wal,
+      guard,
+      publisher,
+      application,
+      logSync,
+      liveUndo,
+      space: new BatchSpace({ pager, wal, onLogFull: () => this.#schedule.noteFullLog() }),
+      delayMs: () => this.#schedule.delayMs,
+    });
     this.#checkpointer = new Checkpointer({
       environment,
       pager,
@@ -103,8 +132,19 @@ export class Store implements CommitPipe, AsyncDisposable {
       header,
     });
     const queue = this.#queue;
-    this.#janitor = new Janitor({ environment, forest, pager, mini, guard, queue, horizon });
-    this.#treeMaker = new TreeMaker({ forest, pager, mini, guard, wal, queue, time, publisher });
+    this.#janitor = new Janitor({ environment, forest, pager, wal, mini, guard, queue, horizon });
+    this.#treeMaker = new TreeMaker({
+      forest,
+      pager,
+      mini,
+      guard,
+      wal,
+      queue,
+      time,
+      publisher,
+      logSync,
+      liveUndo,
+    });
     this.#reader = new RowReader(pager);
     this.#schedule = new CheckpointSchedule({
       environment,
@@ -138,6 +178,7 @@ export class Store implements CommitPipe, AsyncDisposable {
       await store.#abandon();
       throw error;
     }
+    for (const { tree, key } of engine.undoneRows) store.#janitor.noteUndone(tree, key);
     store.#schedule.start();
     return store;
   }
@@ -337,12 +378,15 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#schedule.stop();
+    this.#liveUndo.stop();
     await this.#janitor.stop();
     await this.#queue.drain();
     try {
       if (!this.#guard.isPoisoned) await this.#checkpointer.run(true);
     } finally {
+      this.#logSync.stop();
       await this.#abandon();
+      this.#publisher.fail(this.#guard.error("unknown")); // whom a full disk kept waiting
     }
   }
 

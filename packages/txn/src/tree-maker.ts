@@ -5,15 +5,17 @@ import { type PageId, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { type BatchQueue } from "./batch-queue.ts";
 import { type Checkpointer } from "./checkpoint.ts";
-import { NO_START, RECORD_COMMIT } from "./engine-record.ts";
+import { RECORD_COMMIT } from "./engine-record.ts";
 import { CATALOG_TREE, type Forest, type TreeEntry, encodeTreeEntry } from "./forest.ts";
+import { type LiveUndo } from "./live-undo.ts";
+import { type LogSync } from "./log-sync.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { mainTreeEntry, makeRoot } from "./open-store.ts";
 import { type Publisher } from "./publisher.ts";
-import { repeatUntilDone } from "./recovery.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
 import { withoutEffect } from "./txn-error.ts";
+import { repeatUntilDone } from "./undo.ts";
 
 /** The longest name of a tree, in UTF-8. */
 const NAME_BYTES_MAX = 256;
@@ -29,6 +31,8 @@ export interface TreeMakerParts {
   readonly queue: BatchQueue;
   readonly time: HybridClock;
   readonly publisher: Publisher;
+  readonly logSync: LogSync;
+  readonly liveUndo: LiveUndo;
 }
 
 /**
@@ -71,7 +75,7 @@ export class TreeMaker {
   async #make(name: string): Promise<number> {
     const { forest, queue } = this.#parts;
     const published = await queue.exclusive(async () => {
-      await queue.makeRoom(TREE_BYTES_MAX, 1);
+      await queue.makeRoom({ batchBytes: TREE_BYTES_MAX, rows: 1, isUrgent: false });
       const treeId = forest.nextTreeId;
       const isPublished = await this.#makeTree((rootId) => ({ name, treeId, rootId }), treeId);
       return { treeId, isPublished };
@@ -84,7 +88,7 @@ export class TreeMaker {
     entryOf: (rootId: PageId) => TreeEntry,
     treeId: number,
   ): Promise<{ readonly done: Promise<Timestamp> }> {
-    const { forest, pager, mini, guard, wal, queue, time, publisher } = this.#parts;
+    const { forest, pager, mini, guard, wal, logSync, liveUndo, time, publisher } = this.#parts;
     const timestamp = time.next();
     mini.beginBatch(timestamp);
     try {
@@ -100,15 +104,16 @@ export class TreeMaker {
       commit.u64(timestamp);
       commit.u64(mini.lastBatchStart);
       const lsn = wal.append(RECORD_COMMIT, commit.view());
+      mini.endBatch();
       forest.addNamed(entry);
-      queue.requestSync();
+      logSync.request();
       return { done: publisher.add(timestamp, lsn) };
     } catch (error) {
-      if (mini.lastBatchStart !== NO_START) guard.poison(error);
-      if (!guard.isPoisoned) mini.startAttempt(); // gives back what it had picked
-      throw withoutEffect(error);
-    } finally {
+      const left = mini.active();
       mini.endBatch();
+      if (!guard.isPoisoned) mini.startAttempt(); // gives back what it had picked
+      if (left !== undefined) await liveUndo.run(left);
+      throw withoutEffect(error);
     }
   }
 

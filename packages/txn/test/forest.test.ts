@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { CATALOG_TREE, encodeTreeEntry } from "../src/forest.ts";
 import { openEngine } from "../src/open-store.ts";
-import { repeatUntilDone } from "../src/recovery.ts";
+import { repeatUntilDone } from "../src/undo.ts";
 import { resolveStoreOptions } from "../src/store-options.ts";
 import { SMALL, bytes, codeIs, newStorage, withStore } from "./fixture.ts";
 
