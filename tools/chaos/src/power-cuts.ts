@@ -1,6 +1,11 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { type Ext4, type ReflinkDisk } from "./reflink-disk.ts";
+import {
+  type Disk,
+  type FileSystem,
+  type ReflinkDisk,
+  availableFileSystems,
+} from "./reflink-disk.ts";
 import { type ScenarioContext } from "./scenario.ts";
 import { type StoreSettings, drawLife, drawSegmentBytes, openStore } from "./store-settings.ts";
 import { verifyStore } from "./verify.ts";
@@ -11,13 +16,6 @@ const IMAGES_PER_STORE = 20;
 /** The writer is killed and started again in between, so that images fall into recovery, too. */
 const IMAGES_PER_LIFE = 10;
 const CALLERS = [1, 8, 64];
-const MOUNT_OPTIONS = [
-  "data=ordered",
-  "data=writeback",
-  "data=ordered,commit=1",
-  "data=writeback,commit=300",
-];
-
 export interface PowerCutOptions {
   /** A library loaded before all others into the processes that write. */
   readonly preload?: string | undefined;
@@ -33,6 +31,8 @@ export interface PowerCuts {
   readonly acknowledged: number;
   /** Images taken before anything was answered. */
   readonly earlyImages: number;
+  /** Images by file system. */
+  readonly byFileSystem: Readonly<Record<string, number>>;
   readonly violations: readonly string[];
 }
 
@@ -50,7 +50,9 @@ export async function cutPower(
     badImages: 0,
     acknowledged: 0,
     earlyImages: 0,
+    byFileSystem: {},
     violations: [],
+    stores: 0,
   };
   while (context.wantsMore(cuts.images)) {
     await cutOneStore(context, disk, options, cuts);
@@ -60,12 +62,14 @@ export async function cutPower(
   return cuts;
 }
 
-interface PowerCutTally {
+interface PowerCutTally extends PowerCuts {
   images: number;
   badImages: number;
   acknowledged: number;
   earlyImages: number;
+  readonly byFileSystem: Record<string, number>;
   readonly violations: string[];
+  stores: number;
 }
 
 /** What is known of one image. */
@@ -82,10 +86,11 @@ async function cutOneStore(
   tally: PowerCutTally,
 ): Promise<void> {
   const { random } = context;
-  const mountOptions = MOUNT_OPTIONS[random.below(MOUNT_OPTIONS.length)]!;
-  const ext4 = disk.makeExt4(mountOptions);
+  const fileSystems = availableFileSystems();
+  const fileSystem = fileSystems[tally.stores++ % fileSystems.length]!;
+  const drive = disk.make(fileSystem);
   const settings = {
-    path: join(ext4.folder, "store"),
+    path: join(drive.folder, "store"),
     segmentBytes: drawSegmentBytes(random),
     ...drawLife(random),
   };
@@ -101,7 +106,7 @@ async function cutOneStore(
     for (let taken = 0; taken < IMAGES_PER_LIFE && wantsMore(); taken++) {
       await wait(50 + random.below(150));
       const before = [...writer.acknowledged];
-      images.push({ file: await disk.takeImage(ext4), acknowledged: before });
+      images.push({ file: await disk.takeImage(drive), acknowledged: before });
     }
     await writer.kill();
     acknowledged = [...writer.acknowledged];
@@ -109,9 +114,11 @@ async function cutOneStore(
     tally.violations.push(...writer.violations);
     if (writer.violations.length > 0) break;
   }
-  ext4.remove();
-  const where = `${mountOptions}, segments of ${settings.segmentBytes}`;
-  await lookAtImages({ disk, images, settings, asked: askedAfter(acknowledged), where }, tally);
+  drive.remove();
+  await lookAtImages(
+    { disk, images, settings, asked: askedAfter(acknowledged), fileSystem },
+    tally,
+  );
 }
 
 function startWriter(
@@ -132,30 +139,32 @@ interface Series {
   readonly settings: StoreSettings;
   /** What can have been called for when the last image was taken. */
   readonly asked: readonly number[];
-  readonly where: string;
+  readonly fileSystem: FileSystem;
 }
 
 async function lookAtImages(series: Series, tally: PowerCutTally): Promise<void> {
   for (const image of series.images) {
-    const ext4 = series.disk.mountImage(image.file);
-    const violations = await lookAt(ext4, image, series);
-    ext4.remove();
+    const drive = series.disk.mountImage(image.file, series.fileSystem);
+    const violations = await lookAt(drive, image, series);
+    drive.remove();
     tally.images++;
     if (image.acknowledged.every((number) => number === 0)) tally.earlyImages++;
     if (violations.length > 0) tally.badImages++;
-    const name = `image ${tally.images} (${series.where})`;
-    tally.violations.push(...violations.map((text) => `${name}: ${text}`));
+    const { name } = series.fileSystem;
+    tally.byFileSystem[name] = (tally.byFileSystem[name] ?? 0) + 1;
+    const where = `image ${tally.images} (${name})`;
+    tally.violations.push(...violations.map((text) => `${where}: ${text}`));
   }
 }
 
 /** Opens the store in an image, without a writer, and closes it in good order. */
 async function lookAt(
-  ext4: Ext4,
+  drive: Disk,
   { acknowledged }: Image,
   { settings, asked }: Series,
 ): Promise<readonly string[]> {
   try {
-    const store = await openStore({ ...settings, path: join(ext4.folder, "store") });
+    const store = await openStore({ ...settings, path: join(drive.folder, "store") });
     const { violations } = await verifyStore(store, { acknowledged, asked });
     await store.close();
     return violations;

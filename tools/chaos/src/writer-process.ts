@@ -136,10 +136,8 @@ export class WriterProcess {
 }
 
 /**
- * Lets writers run one after the other on one store, and knows what the store must hold.
- *
- * The death of a process leaves at most one batch of each caller in doubt; one that was cut off
- * before it said what it found adds none, for it did not write.
+ * What can have been called for when a process died: at most one batch of each caller is in doubt. A
+ * process that was cut off before it said what it found adds none, for it did not write.
  */
 export function askedAfter(acknowledged: readonly number[]): number[] {
   return acknowledged.map((number) => number + 1);

@@ -22,7 +22,7 @@ export const powerCut: Scenario = {
       acknowledged: cuts.acknowledged,
       violations: cuts.violations,
       counts: {
-        images: cuts.images,
+        ...cuts.byFileSystem,
         "images with answered batches": cuts.images - cuts.earlyImages,
       },
     };
