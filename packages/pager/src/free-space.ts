@@ -24,6 +24,7 @@ export interface FreeSpaceParts {
   /** Loads a bitmap page and shows it to `look`, in one turn. */
   lookAt(id: PageId, look: (view: PageView) => void): Promise<void>;
   corrupt(id: PageId, fault: PageFault): Error;
+  readonly givesTwice?: boolean;
 }
 
 /**
@@ -47,9 +48,14 @@ export class FreeSpace {
   /** Pages in use: headers, bitmaps, and what was taken. */
   #used = HEADER_COPIES;
   #isDiskFull = false;
+  /** One past the last page that was in use at any time since `markTail`; `undefined` before it. */
+  #tail: number | undefined;
+  /** Sabotage: gives out what is taken. */
+  readonly #givesTwice: boolean;
 
   constructor(parts: FreeSpaceParts) {
     this.#parts = parts;
+    this.#givesTwice = parts.givesTwice ?? false;
     this.#addRegion();
   }
 
@@ -123,7 +129,39 @@ export class FreeSpace {
     assert(region === this.#regionCount, "regions begin in their order");
     this.#regionCount++;
     this.#used++;
+    this.#noteUse(bitmapPage(region) + 1);
     this.#addRegion();
+  }
+
+  /** One past the last page in use now, headers and bitmaps included. */
+  get usedEnd(): number {
+    for (let region = this.#regionCount; region >= 0; region--) {
+      // Of the region that is yet to begin, the bitmap page is not there.
+      if (region === this.#regionCount && this.#isEmpty(region)) continue;
+      const end = this.#regions[region]!.usedEnd(regionLength(region));
+      if (end > 0) return region * BITMAP_BITS + end;
+    }
+    return HEADER_COPIES;
+  }
+
+  /** One past the last page that was in use at any time since `markTail`; `undefined` before it. */
+  get tail(): number | undefined {
+    return this.#tail;
+  }
+
+  /**
+   * Begins to watch the end of the file: pages behind {@link tail} were free from now on. Regions at
+   * the end that hold nothing end: `regionCount` says how many are left.
+   */
+  markTail(): void {
+    while (this.#regionCount > 1 && this.#isEmpty(this.#regionCount)) {
+      if (!this.#isEmpty(this.#regionCount - 1)) break;
+      this.#regions.pop(); // the ended one is the next to begin
+      this.#regionCount--;
+      this.#used--;
+    }
+    this.#lowest = Math.min(this.#lowest, this.#regionCount);
+    this.#tail = this.usedEnd;
   }
 
   /** The file could not grow: take what there is. Or it did. */
@@ -188,9 +226,22 @@ export class FreeSpace {
     if (region >= this.#regionCount && bitmapPage(region) >= this.#parts.pageCount()) {
       this.#needFile(run);
     }
-    this.#regions[region]!.mark({ first: run.first % BITMAP_BITS, count: run.count }, true);
+    const bits = { first: run.first % BITMAP_BITS, count: run.count };
+    if (!this.#givesTwice) this.#regions[region]!.mark(bits, true);
     this.#used += run.count;
+    this.#noteUse(run.first + run.count);
     return run as Run<PageId>;
+  }
+
+  #noteUse(end: number): void {
+    if (this.#tail !== undefined) this.#tail = Math.max(this.#tail, end);
+  }
+
+  /** Whether nothing in the region is in use but its bitmap page, and the file's headers. */
+  #isEmpty(region: number): boolean {
+    const length = regionLength(region);
+    const own = region === 0 ? HEADER_COPIES + 1 : 1;
+    return this.#regions[region]!.freeCount === Math.max(0, length - own);
   }
 
   /** Adds the next region, with nothing in use but its own bitmap page, and the file's headers. */

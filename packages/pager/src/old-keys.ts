@@ -1,7 +1,8 @@
-import { type File, assert, isKvsError, readFullyAt } from "@kvs/env";
+import { assert, isKvsError, readFullyAt } from "@kvs/env";
 import { type FrameCache } from "./frame-cache.ts";
 import { type FreeSpace } from "./free-space.ts";
 import { HEADER_COPIES } from "./file-header.ts";
+import { type PageFile } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId, toPageId } from "./page-id.ts";
 import { findPageFault, sealedKeyOf } from "./page-seal.ts";
@@ -27,13 +28,11 @@ export interface OldKeyPages {
 }
 
 export interface OldKeyParts {
-  readonly file: File;
-  readonly fileId: number;
+  readonly file: PageFile;
   readonly cache: FrameCache;
   readonly writeBack: WriteBack;
   readonly space: FreeSpace;
   readonly sealer: PageSealer;
-  pageCount(): number;
 }
 
 /**
@@ -47,12 +46,12 @@ export async function findOldKeyPages(
 ): Promise<OldKeyPages> {
   assert(countMax >= 1, "a stretch has a page at least");
   const scan = new OldKeyScan(parts);
-  const to = Math.min(from + countMax, parts.pageCount());
+  const to = Math.min(from + countMax, parts.file.pageCount);
   for (let first: number = Math.max(from, HEADER_COPIES); first < to; first += READ_PAGES) {
     await scan.read(first, Math.min(READ_PAGES, to - first));
   }
   const { pages, pendingCount, damagedCount } = scan;
-  const next = to < parts.pageCount() ? toPageId(to) : undefined;
+  const next = to < parts.file.pageCount ? toPageId(to) : undefined;
   return { pages, pendingCount, damagedCount, next };
 }
 
@@ -96,7 +95,8 @@ class OldKeyScan {
 
   /** Returns false for bytes that are no page. */
   #judge(id: PageId, bytes: Uint8Array): boolean {
-    const { cache, writeBack, space, sealer, fileId } = this.#parts;
+    const { cache, writeBack, space, sealer } = this.#parts;
+    const { fileId } = sealer.owner;
     if (space.isFree(id)) return true;
     const frame = cache.frameOf(id);
     if (writeBack.isWriting(id) || (frame !== ABSENT && cache.isDirty(frame))) {
@@ -110,7 +110,7 @@ class OldKeyScan {
 
   async #readBytes(target: Uint8Array, first: number): Promise<number> {
     try {
-      return await readFullyAt(this.#parts.file, target, first * PAGE_BYTES);
+      return await readFullyAt(this.#parts.file.file, target, first * PAGE_BYTES);
     } catch (error) {
       if (!isKvsError(error, "DISK_IO")) throw error;
       return 0;

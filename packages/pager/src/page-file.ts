@@ -41,6 +41,7 @@ export class PageFile {
   /** Whether the newest header on disk is known to be durable, so that the other may go. */
   #isHeaderDurable = false;
   #growing: Promise<void> = Promise.resolve();
+  #growthCount = 0;
 
   private constructor(file: File, pageCount: number, headers: Headers, sealer: PageSealer) {
     this.file = file;
@@ -75,9 +76,14 @@ export class PageFile {
     }
   }
 
-  /** The file's length in pages. Only grows. */
+  /** The file's length in pages. */
   get pageCount(): number {
     return this.#pageCount;
+  }
+
+  /** Times that the file grew. */
+  get growthCount(): number {
+    return this.#growthCount;
   }
 
   /** Which key each of the two copies of the header is under; 0 for none. */
@@ -107,6 +113,24 @@ export class PageFile {
   }
 
   /**
+   * Cuts the file's end off, durably. Growth waits meanwhile, and from the choice on the pages
+   * behind the new end do not exist for anybody.
+   *
+   * @param choose Called in the turn in which it is decided: the new length in pages.
+   * @returns How many pages went.
+   * @throws {KvsError} `PAGER_WRITE_FAILED`.
+   */
+  async shrink(choose: () => number): Promise<number> {
+    const before = this.#growing;
+    const own = before.then(() => this.#shrinkTo(choose()));
+    this.#growing = own.then(
+      () => undefined,
+      () => undefined,
+    );
+    return own;
+  }
+
+  /**
    * Writes the header, over the older of the two copies, and waits until it is durable.
    *
    * @throws {KvsError} `DISK_FULL`: the older header still holds. `PAGER_WRITE_FAILED`.
@@ -131,6 +155,21 @@ export class PageFile {
     this.#headerKeyIds[headerPageOf(sequence)] = sealedKeyOf(page);
   }
 
+  async #shrinkTo(end: number): Promise<number> {
+    const pages = this.#pageCount - end;
+    if (pages <= 0) return 0;
+    assert(end >= HEADER_COPIES, "a page file keeps its headers");
+    this.#pageCount = end;
+    try {
+      await this.file.truncate(end * PAGE_BYTES);
+      // Else a crash could cut off what was allocated and written there later.
+      await this.file.datasync();
+    } catch (error) {
+      throw error instanceof KvsError ? writeFailed(this.#path, error) : error;
+    }
+    return pages;
+  }
+
   async #growTo(target: number): Promise<void> {
     const missing = target - this.#pageCount;
     if (missing <= 0) return;
@@ -151,6 +190,7 @@ export class PageFile {
   async #allocate(to: number): Promise<void> {
     await this.file.allocate(this.#pageCount * PAGE_BYTES, to * PAGE_BYTES);
     this.#pageCount = to;
+    this.#growthCount++;
   }
 }
 

@@ -1,12 +1,12 @@
 import { type Environment, KvsError, assert } from "@kvs/env";
 import { AttemptRunner } from "./attempt-runner.ts";
 import { type PageFileHeader, HEADER_COPIES } from "./file-header.ts";
-import { FrameCache } from "./frame-cache.ts";
+import { type FrameCache } from "./frame-cache.ts";
 import { FreeSpace } from "./free-space.ts";
 import { PageFile, readFileHeader } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { NO_PAGE, type PageId, type PageLsn } from "./page-id.ts";
-import { PageLoader } from "./page-loader.ts";
+import { type PageLoader } from "./page-loader.ts";
 import { type Frame } from "./page-miss.ts";
 import { PageSealer } from "./page-sealer.ts";
 import { ABSENT } from "./page-table.ts";
@@ -14,14 +14,10 @@ import { PageView } from "./page-view.ts";
 import { type OldKeyPages, findOldKeyPages } from "./old-keys.ts";
 import { closed, corruptPage, writeFailed } from "./pager-error.ts";
 import { type PagerOptions, type PagerStats } from "./pager-options.ts";
-import { Room } from "./room.ts";
-import { type FlushOptions, WriteBack } from "./write-back.ts";
-import { WrittenLsns } from "./written-lsns.ts";
-
-/** A split changes four pages. */
-const FRAMES_MIN = 4;
-/** 16 GiB. */
-const FRAMES_MAX = 2 ** 22;
+import { type PagerParts, makeParts } from "./pager-parts.ts";
+import { type Room } from "./room.ts";
+import { TailTrimmer, type TrimOptions } from "./tail-trimmer.ts";
+import { type FlushOptions, type WriteBack } from "./write-back.ts";
 
 /**
  * The pages of one file, cached in frames.
@@ -43,6 +39,7 @@ const FRAMES_MAX = 2 ** 22;
 export class Pager {
   /** All page numbers that are free. */
   readonly space: FreeSpace;
+  readonly #parts: PagerParts;
   readonly #path: string;
   readonly #isReadOnly: boolean;
   readonly #cache: FrameCache;
@@ -51,50 +48,32 @@ export class Pager {
   readonly #writeBack: WriteBack;
   readonly #loader: PageLoader;
   readonly #attempts: AttemptRunner;
-  readonly #sealer: PageSealer;
+  readonly #trimmer: TailTrimmer;
   readonly #view = new PageView();
   #hits = 0;
 
-  private constructor(
-    environment: Environment,
-    options: PagerOptions,
-    parts: { readonly file: PageFile; readonly sealer: PageSealer },
-  ) {
-    const { file, sealer } = parts;
-    const { path, gate, fileId, memoryBytes = 2 ** 26 } = options;
-    const frames = Math.floor(memoryBytes / PAGE_BYTES);
-    const cache = new FrameCache(Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX));
-    const room = new Room(environment, cache);
-    const written = new WrittenLsns(environment, cache.frameCount);
+  private constructor(parts: PagerParts, options: PagerOptions) {
+    const { cache, file, writeBack } = parts;
+    const { path } = options;
+    this.#parts = parts;
     this.#path = path;
     this.#isReadOnly = options.readOnly ?? false;
     this.#cache = cache;
     this.#file = file;
-    this.#room = room;
-    this.#writeBack = new WriteBack(environment, {
-      path,
-      cache,
-      file,
-      gate,
-      sealer,
-      written,
-      isPressed: () => room.isWaitedFor,
-      onSettled: (error) => (error === undefined ? room.serve() : room.fail(error)),
-    });
-    room.connect(this.#writeBack);
-    const writeBack = this.#writeBack;
-    const loading = { path, fileId, cache, file, room, writeBack, sealer, written };
-    const loader = new PageLoader(environment, loading);
-    this.#loader = loader;
+    this.#room = parts.room;
+    this.#writeBack = writeBack;
+    this.#loader = parts.loader;
     const grow = (pages: number): Promise<void> => this.grow(pages);
-    this.#attempts = new AttemptRunner({ path, cache, room, loader, grow });
-    this.#sealer = sealer;
+    this.#attempts = new AttemptRunner({ ...parts, path, grow });
     this.space = new FreeSpace({
       pageCount: () => file.pageCount,
       needPages: (pages) => this.#attempts.throwMiss(NO_PAGE, 0, pages),
       lookAt: (id, look) => this.attempt(() => this.#lookAt(id, look)),
       corrupt: (id, fault) => corruptPage(path, id, id * PAGE_BYTES, fault),
+      givesTwice: parts.hooks.hasMutant("pager.double-allocate"),
     });
+    const drop = (id: PageId): void => this.drop(id);
+    this.#trimmer = new TailTrimmer({ ...parts, space: this.space, drop });
   }
 
   /**
@@ -109,7 +88,8 @@ export class Pager {
     const owner = { fileId, epoch };
     const sealer = new PageSealer(environment, { path, owner, keys, onlySealed });
     const file = await PageFile.open(environment, path, { readOnly, sealer });
-    if (file.header.fileId === fileId) return new Pager(environment, options, { file, sealer });
+    if (file.header.fileId === fileId)
+      return new Pager(makeParts(environment, options, { file, sealer }), options);
     await file.file.close();
     const fault = { reason: "file-id", expected: fileId, found: file.header.fileId } as const;
     throw corruptPage(path, 0, 0, fault);
@@ -266,6 +246,29 @@ export class Pager {
   }
 
   /**
+   * Begins to watch the file's end for `trimTail`. Call it in the turn in which the BEGIN of a
+   * checkpoint goes to the log, and then ask `space.regionCount` for the header: regions that hold
+   * nothing end here.
+   */
+  markTail(): void {
+    this.space.markTail();
+  }
+
+  /**
+   * Cuts free pages off the file's end, in steps. Call it only when the header of the checkpoint of
+   * the last `markTail` is durable, before the next `markTail`. See `TailTrimmer` for why this is
+   * safe. Others may work on meanwhile. Without a mark it does nothing.
+   *
+   * @returns How many pages the file lost.
+   * @throws {KvsError} `PAGER_WRITE_FAILED`.
+   */
+  async trimTail(options: TrimOptions = {}): Promise<number> {
+    assert(!this.#isReadOnly, "a pager that only reads cuts nothing off");
+    if (this.error !== undefined) throw this.error;
+    return this.#poisoning(() => this.#trimmer.trim(options));
+  }
+
+  /**
    * Writes every page whose first change since it was clean ends at or before `lsn`. Pages changed
    * later may be written as well. Nothing is durable before `datasync`.
    *
@@ -314,15 +317,7 @@ export class Pager {
    * @throws {KvsError} Of the disk, but `DISK_IO`: such a page is counted as damaged.
    */
   pagesUnderOldKeys(from: PageId, countMax: number): Promise<OldKeyPages> {
-    const parts = {
-      file: this.#file.file,
-      fileId: this.#sealer.owner.fileId,
-      cache: this.#cache,
-      writeBack: this.#writeBack,
-      space: this.space,
-      sealer: this.#sealer,
-      pageCount: () => this.pageCount,
-    };
+    const parts = { ...this.#parts, space: this.space };
     return findOldKeyPages(parts, from, countMax);
   }
 
@@ -380,9 +375,9 @@ export class Pager {
     look(this.#view);
   }
 
-  async #poisoning(body: () => Promise<void>): Promise<void> {
+  async #poisoning<T>(body: () => Promise<T>): Promise<T> {
     try {
-      await body();
+      return await body();
     } catch (error) {
       if (error instanceof KvsError && error.code === "PAGER_WRITE_FAILED") this.poison(error);
       throw error;

@@ -46,6 +46,16 @@ export class RegionBits {
     return ((this.#words[bit >>> 5]! >>> (bit & 31)) & 1) === 1;
   }
 
+  /** One past the last used bit below `end`; 0 if there is none. */
+  usedEnd(end: number): number {
+    let bit = end;
+    while (bit > 0 && !this.isUsed(bit - 1)) {
+      const isWhole = (bit & (WORD_BITS - 1)) === 0 && this.#words[(bit >>> 5) - 1] === 0;
+      bit -= isWhole ? WORD_BITS : 1;
+    }
+    return bit;
+  }
+
   /** Marks free bits used, or used bits free: doing it twice means that two own the same page. */
   mark(run: Run, isUsed: boolean): void {
     assert(run.count >= 1 && run.first + run.count <= BITMAP_BITS, "a run lies in one region");

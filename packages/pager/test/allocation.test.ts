@@ -1,3 +1,4 @@
+import { createRandom } from "@kvs/env";
 import { expect, test } from "vitest";
 import {
   BITMAP_BITS,
@@ -5,6 +6,7 @@ import {
   type PageId,
   PageView,
   type Pager,
+  type Run,
   bitOf,
   bitmapPageOf,
   formatPage,
@@ -45,6 +47,7 @@ async function allocate(pager: Pager, count: number, log: CountingLog): Promise<
   });
 }
 
+// REL-P3
 test("REL-P3: what was allocated is used after a restart, and everything else is free", async () => {
   const world = makeWorld();
   const log = new CountingLog();
@@ -102,4 +105,86 @@ test("a full disk is met with the pieces that are left in the file", async () =>
   await expect(allocate(pager, 20, log)).rejects.toThrow("DISK_FULL");
   expect(await allocate(pager, 20, log)).toEqual(ids.slice(10, 13));
   await expect(allocate(pager, 20, log)).rejects.toThrow("DISK_FULL");
+});
+
+/** Takes and releases at random; returns how often a page was given out that somebody had. */
+async function countDoubleOwners(mutants: readonly string[]): Promise<number> {
+  const pager = await openPager(makeWorld({ mutants }));
+  await pager.grow(3000);
+  const random = createRandom(3);
+  const owned = new Set<number>();
+  let count = 0;
+  for (let step = 0; step < 300; step++) {
+    const run = pager.space.take(1 + random.below(9));
+    for (let page = run.first; page < run.first + run.count; page++) {
+      if (owned.has(page) || page < 3) count++;
+      owned.add(page);
+    }
+    if (mutants.length > 0 || random.chance(0.5)) continue;
+    pager.space.release(run);
+    for (let page = run.first; page < run.first + run.count; page++) owned.delete(page);
+  }
+  expect(pager.space.freePages + owned.size + 2).toBe(pager.pageCount); // nothing leaked
+  await pager.close();
+  return count;
+}
+
+// REL-P3
+test("REL-P3: no page is given out twice, none leaks", async () => {
+  expect(await countDoubleOwners([])).toBe(0);
+});
+
+test("the sabotage pager.double-allocate is caught", async () => {
+  const pager = await openPager(makeWorld({ mutants: ["pager.double-allocate"] }));
+  await pager.grow(100);
+
+  expect(pager.space.take(1)).toEqual(pager.space.take(1)); // as the test above forbids
+});
+
+/** Where 4,000 pages lie after long use by small and large values: runs a value, free runs a page. */
+async function fragment(seed: number): Promise<{ pieces: number; freeShare: number }> {
+  const pager = await openPager(makeWorld());
+  await pager.grow(5000);
+  const random = createRandom(seed);
+  const values: Run<PageId>[][] = [];
+  let held = 0;
+  const put = async (pages: number): Promise<void> => {
+    const runs: Run<PageId>[] = [];
+    for (let missing = pages; missing > 0;) {
+      const run = await pager.attempt(() => pager.space.take(missing));
+      runs.push(run);
+      missing -= run.count;
+      held += run.count;
+    }
+    values.push(runs);
+  };
+  let pieces = 0;
+  let large = 0;
+  for (let step = 0; step < 6000; step++) {
+    if (held > 4000) {
+      const [runs] = values.splice(random.below(values.length), 1);
+      for (const run of runs!) {
+        pager.space.release(run);
+        held -= run.count;
+      }
+      continue;
+    }
+    const isLarge = random.chance(0.1);
+    await put(isLarge ? 20 + random.below(100) : 1);
+    if (!isLarge || step < 3000) continue;
+    large++;
+    pieces += values.at(-1)!.length;
+  }
+  const { pageCount } = pager;
+  const { freePages } = pager.space;
+  await pager.close();
+  return { pieces: pieces / large, freeShare: freePages / pageCount };
+}
+
+test("fragmentation stays bounded: a value of a hundred pages lies in few pieces, and little is free", async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const { pieces, freeShare } = await fragment(seed);
+    expect(pieces).toBeLessThan(4);
+    expect(freeShare).toBeLessThan(0.3);
+  }
 });
