@@ -1,35 +1,27 @@
 import { assert } from "@kvs/env";
 import { type Frame, NO_PAGE, type PageId, PageView, pageIdOf } from "@kvs/pager";
 import { Descent } from "./descent.ts";
-import { Fence, commonPrefix } from "./fence.ts";
+import { commonPrefix } from "./fence.ts";
 import { PageEditor, type TreePageShape } from "./page-editor.ts";
 import { OP_KEEP_FIRST, writeOpHeader } from "./page-op.ts";
 import { type PageReader, type PageWriter } from "./page-writer.ts";
-import { NEWEST_VERSION, Probe } from "./probe.ts";
+import { type Probe } from "./probe.ts";
+import { SeparatorChoice } from "./separator-choice.ts";
 import { type Separator, separatorCellLength, writeSeparatorInsert } from "./row.ts";
 import { findChild, hasKey, lowerBound } from "./search.ts";
 import {
   ENTRY_BYTES,
-  INFO_VERSION,
   LEVEL_MAX,
-  TREE_KEY_BYTES_MAX,
   cellLength,
   childAt,
-  copyKey,
   entryCount,
-  entryInfo,
   firstChild,
   freeBytes,
   nextPage,
   pageLevel,
   usedBytes,
-  versionAt,
-  versionHigh,
-  versionLow,
 } from "./tree-page.ts";
 import { type TreeState } from "./tree-state.ts";
-
-const TWO_32 = 0x1_0000_0000;
 
 /**
  * Splits a page in two, as a mini-transaction of its own. At most four pages change: the parent, the
@@ -50,11 +42,7 @@ export class TreeSplit {
   readonly #parent = new PageView();
   readonly #right = new PageView();
   readonly #child = new PageView();
-  readonly #key: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
-  readonly #before: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
-  readonly #separator = new Probe();
-  readonly #separatorFence = new Fence();
-  #hasVersion = false;
+  readonly #separator = new SeparatorChoice();
   #level = 0;
 
   constructor(tree: TreeState, pages: PageReader, writer: PageWriter) {
@@ -83,7 +71,7 @@ export class TreeSplit {
       const frame = this.#writer.need(descent.pageAt(this.#level), descent.view);
       if (descent.isRoot(this.#level)) return this.#deepen(frame);
       const slot = this.#chooseSlot(descent.view, descent.probe);
-      this.#chooseSeparator(descent.view, slot);
+      this.#separator.choose(descent.view, slot);
       if (this.#split(frame, slot)) return;
       this.begin(descent.probe, this.#level + 1);
     }
@@ -94,7 +82,11 @@ export class TreeSplit {
     const writer = this.#writer;
     const parentId = this.#descent.pageAt(this.#level + 1);
     const parentFrame = writer.need(parentId, this.#parent);
-    const cell = separatorCellLength(this.#parent, this.#separator, this.#hasVersion);
+    const cell = separatorCellLength(
+      this.#parent,
+      this.#separator.probe,
+      this.#separator.hasVersion,
+    );
     if (freeBytes(this.#parent) < cell + ENTRY_BYTES) return false;
     const rightId = writer.allocate();
     const page = this.#descent.view;
@@ -105,10 +97,10 @@ export class TreeSplit {
     const { low } = this.#descent;
     writeOpHeader(writer.ops, OP_KEEP_FIRST, pageIdOf(page));
     writer.ops.u16(slot);
-    writer.ops.u16(commonPrefix(low, this.#separatorFence));
+    writer.ops.u16(commonPrefix(low, this.#separator.fence));
     writer.ops.u32(rightId);
     writer.apply(frame);
-    const at = findChild(this.#parent, this.#separator) + 1;
+    const at = findChild(this.#parent, this.#separator.probe) + 1;
     writeSeparatorInsert(writer.ops, this.#parent, at, this.#separatorTo(rightId));
     writer.apply(parentFrame);
     this.#end();
@@ -139,7 +131,7 @@ export class TreeSplit {
   }
 
   #separatorTo(child: PageId): Separator {
-    return { probe: this.#separator, hasVersion: this.#hasVersion, child };
+    return { probe: this.#separator.probe, hasVersion: this.#separator.hasVersion, child };
   }
 
   #end(): void {
@@ -153,8 +145,9 @@ export class TreeSplit {
     const isLeaf = pageLevel(page) === 0;
     const first = isLeaf ? NO_PAGE : childAt(page, slot);
     const shape = { ...this.#shape(id, pageLevel(page), first), next: nextPage(page) };
-    const prefix = commonPrefix(this.#separatorFence, this.#descent.high);
-    this.#editor.format(this.#right, shape, this.#key.subarray(0, prefix));
+    const prefix = commonPrefix(this.#separator.fence, this.#descent.high);
+    const { bytes } = this.#separator.fence;
+    this.#editor.format(this.#right, shape, bytes.subarray(0, prefix));
     // An interior page's separator moves up: its child is the right page's first.
     this.#editor.appendFrom(this.#right, page, isLeaf ? slot : slot + 1, entryCount(page));
   }
@@ -190,35 +183,13 @@ export class TreeSplit {
 
   #nearKeyBoundary(page: PageView, slot: number, last: number): number {
     for (let distance = 0; distance <= KEY_BOUNDARY_SLOTS; distance++) {
-      if (slot - distance >= 1 && this.#isKeyBoundary(page, slot - distance))
+      if (slot - distance >= 1 && this.#separator.isKeyBoundary(page, slot - distance))
         return slot - distance;
-      if (slot + distance <= last && this.#isKeyBoundary(page, slot + distance)) {
+      if (slot + distance <= last && this.#separator.isKeyBoundary(page, slot + distance)) {
         return slot + distance;
       }
     }
     return slot;
-  }
-
-  #isKeyBoundary(page: PageView, slot: number): boolean {
-    const before = copyKey(page, slot - 1, this.#before);
-    const length = copyKey(page, slot, this.#key);
-    return before !== length || differAt(this.#before, this.#key, length) < length;
-  }
-
-  /** The shortest separator between the entries beside `slot`; see invariant 3 of tree-page.ts. */
-  #chooseSeparator(page: PageView, slot: number): void {
-    const length = copyKey(page, slot, this.#key);
-    let kept = length;
-    this.#hasVersion = (entryInfo(page, slot) & INFO_VERSION) !== 0;
-    if (pageLevel(page) === 0) {
-      const before = copyKey(page, slot - 1, this.#before);
-      const common = differAt(this.#before, this.#key, Math.min(before, length));
-      this.#hasVersion = before === length && common === length;
-      if (!this.#hasVersion) kept = common + 1;
-    }
-    const version = this.#hasVersion ? storedVersion(page, slot) : NEWEST_VERSION;
-    this.#separator.set(this.#key, kept, version);
-    this.#separatorFence.set(this.#key, kept);
   }
 }
 
@@ -228,15 +199,3 @@ const HALF = 0.5;
 /** How far the halves may differ so that the versions of a key stay together. */
 const KEY_BOUNDARY_SLOTS = 8;
 const NO_PREFIX = new Uint8Array(0);
-
-function storedVersion(page: PageView, slot: number): number {
-  const at = versionAt(page, slot);
-  return versionHigh(page.u8, at) * TWO_32 + versionLow(page.u8, at);
-}
-
-/** The first offset below `length` at which the two differ, else `length`. */
-function differAt(a: Uint8Array, b: Uint8Array, length: number): number {
-  let at = 0;
-  while (at < length && a[at] === b[at]) at++;
-  return at;
-}
