@@ -62,7 +62,7 @@ export function connectionLost(
     outcome === "unknown"
       ? "whether it happened is not known: read before you repeat it"
       : "it had no effect and can be repeated";
-  const message = `the connection broke before the server answered a ${what}; ${known}`;
+  const message = `the connection broke before the server answered the request "${what}"; ${known}`;
   const isRepeatable = outcome === "none";
   const options = { outcome, retryable: isRepeatable, cause, details: { request: what } };
   return new KvsError("CONNECTION_LOST", message, options);

@@ -251,7 +251,7 @@ export class Dispatcher {
       value = request.read(reader, channel);
     } catch (cause) {
       const outcome = request.kind.isWrite ? "applied" : "none";
-      const message = `the answer to a ${request.kind.name} cannot be read`;
+      const message = `the answer to the request "${request.kind.name}" cannot be read`;
       this.#reject(request, protocolError("PROTOCOL_MALFORMED", message, { outcome, cause }));
       throw cause;
     }
@@ -342,7 +342,7 @@ export class Dispatcher {
         ? "whether it happened is not known: read before you repeat it"
         : "it had no effect and can be repeated";
     const why = channel === undefined && cause instanceof Error ? ` (${cause.message})` : "";
-    const message = `no answer to a ${kind.name} within ${timeoutMs} ms; ${known}${why}`;
+    const message = `no answer to the request "${kind.name}" within ${timeoutMs} ms; ${known}${why}`;
     const details = { request: kind.name, timeoutMs };
     return protocolError("DEADLINE_EXCEEDED", message, { outcome, details, cause });
   }

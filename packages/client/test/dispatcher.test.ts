@@ -61,7 +61,7 @@ test("answers to what nobody asked are ignored", async () => {
     code: "DEADLINE_EXCEEDED",
     outcome: "unknown",
     message:
-      "DEADLINE_EXCEEDED: no answer to a put within 2000 ms; whether it happened is not known: read before you repeat it",
+      'DEADLINE_EXCEEDED: no answer to the request "put" within 2000 ms; whether it happened is not known: read before you repeat it',
   });
   expect(get).toMatchObject({ code: "DEADLINE_EXCEEDED", outcome: "none" });
 });

@@ -48,6 +48,11 @@ export interface ListenOptions {
   readonly tls?: ServerTls;
   /** Frames longer than this close the connection before they are read. Default 64 MiB + 64 KiB. */
   readonly maxFrameBytes?: number;
+  /**
+   * The same for the first frame of each connection, at most `maxFrameBytes`: who has not said who it
+   * is gets less memory. Default: `maxFrameBytes`.
+   */
+  readonly maxFirstFrameBytes?: number;
   /** Connections at once; the next is refused with HTTP status 503. Default 10,000. */
   readonly connectionsMax?: number;
   /** Whether a connection may be opened at this path. Default: every path. */
@@ -131,7 +136,7 @@ export interface ConnectionHandlers {
 /**
  * - `local`: this side closed it; `remote`: the peer did, properly.
  * - `reset`: it broke, or the peer vanished in a way that was noticed.
- * - `frame-too-large`: the peer sent more than `maxFrameBytes`.
+ * - `frame-too-large`: the peer sent more than `maxFrameBytes`, or `maxFirstFrameBytes` at first.
  * - `overflow`: the peer did not read, and the send buffer passed its limit.
  * - `protocol`: the peer broke the framing protocol.
  */

@@ -13,6 +13,8 @@ test("a slip of the pen finds the name that was meant", () => {
     ["pt", "put"],
     ["stat", "stats"],
     ["inserting", "insert"],
+    ["Import", "import"],
+    ["gte", "get"],
     ["zzzzzz", undefined],
     ["", undefined],
     ["x", undefined],

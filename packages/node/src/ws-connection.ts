@@ -10,7 +10,9 @@
  *    the inbox: at most one read of the socket and one frame, since its socket is paused as well.
  * 3. `#reason` is set once: from then on no frame is taken in or sent, and the socket is read to its
  *    end, because a paused one never closes. If this side closes, the inbox is emptied too.
- * 4. `closed` is called once, in a turn of its own, after the last frame.
+ * 4. Until its first frame is whole, a connection may be given a lower limit of bytes. ws has one limit
+ *    for all frames, so the bytes of the socket are counted, after ws has taken them.
+ * 5. `closed` is called once, in a turn of its own, after the last frame.
  */
 import {
   type CloseReason,
@@ -42,7 +44,12 @@ export interface WsConnectionParts {
   /** The socket below `webSocket`. */
   readonly socket: Socket;
   readonly path: string;
+  /** Bytes that may come until the first frame is whole; `undefined`: no limit but that of frames. */
+  readonly maxFirstFrameBytes?: number | undefined;
 }
+
+/** Bytes of a frame that are not its own: the longest header, and a ping of a careful peer. */
+const FRAMING_BYTES_MAX = 256;
 
 /** The limit of frames to set in ws, which keeps it as a signed 32-bit integer. */
 export function frameLimit(maxFrameBytes: number = FRAME_MAX_BYTES): number {
@@ -61,6 +68,8 @@ export class WsConnection implements Connection {
   readonly #socket: Socket;
   #handlers: ConnectionHandlers | undefined;
   #isPaused = true;
+  /** Whether a frame came. */
+  #hasReceived = false;
   #isCorked = false;
   #wantsDrained = false;
   #isDeliveryScheduled = false;
@@ -85,6 +94,7 @@ export class WsConnection implements Connection {
     webSocket.on("error", (error) => this.#noteError(error));
     webSocket.on("close", (status) => this.#gone(status));
     socket.on("drain", () => this.#drained());
+    if (parts.maxFirstFrameBytes !== undefined) this.#limitFirst(parts.maxFirstFrameBytes);
   }
 
   get isStarted(): boolean {
@@ -151,8 +161,20 @@ export class WsConnection implements Connection {
     });
   }
 
+  /** Hangs up on a peer whose first frame is not whole after so many bytes. */
+  #limitFirst(bytesMax: number): void {
+    let bytes = 0;
+    const count = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (this.#hasReceived || this.#reason !== undefined) this.#socket.off("data", count);
+      else if (bytes > bytesMax + FRAMING_BYTES_MAX) this.#discard("frame-too-large");
+    };
+    this.#socket.on("data", count); // the socket is paused: this does not make it flow
+  }
+
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#reason !== undefined) return;
+    this.#hasReceived = true;
     if (!isBinary || data.length === 0) {
       this.#end("protocol");
       this.#webSocket.close(STATUS_UNSUPPORTED);

@@ -148,7 +148,13 @@ class WsListener implements Listener {
 
   #open(webSocket: WebSocket, socket: Socket, path: string): void {
     const id = this.#context.nextId();
-    const connection = new WsConnection({ id, webSocket, socket, path });
+    const connection = new WsConnection({
+      id,
+      webSocket,
+      socket,
+      path,
+      maxFirstFrameBytes: this.#options.maxFirstFrameBytes,
+    });
     this.#connections.add(connection);
     void connection.whenClosed.then(() => this.#connections.delete(connection));
     this.#options.connection(connection);

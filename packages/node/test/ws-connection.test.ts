@@ -1,7 +1,7 @@
 import { AssertionFailure, type Connection, SEND_BUFFER_BYTES } from "@kvs/env";
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { WsNetwork } from "../src/ws-network.ts";
 import { Recorder, connectTo, frameOf, loopback, numberOf } from "./loopback.ts";
@@ -291,4 +291,34 @@ test("an empty frame and a second start are bugs", async () => {
   expect(() => connection.start({ frame: () => undefined, closed: () => undefined })).toThrow(
     AssertionFailure,
   );
+});
+
+test("a first frame that grows beyond its own limit is cut off long before it is whole", async () => {
+  const server = await loopback({ maxFirstFrameBytes: 16 << 10 });
+  const peer = connectTcp(server.listener.port, "127.0.0.1");
+  onTestFinished(() => void peer.destroy());
+  peer.on("error", () => undefined); // it is cut off
+  peer.write(
+    "GET /v1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  );
+  await once(peer, "data");
+  const sizeBytes = 60 << 20;
+  const header = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+  header.writeUInt32BE(sizeBytes, 6);
+  peer.write(header);
+  peer.write(Buffer.alloc(sizeBytes));
+
+  expect(await server.served[0]!.closed()).toBe("frame-too-large");
+  expect(server.served[0]!.frames).toEqual([]);
+  await once(peer, "close");
+});
+
+test("frames in many fragments count as one first frame", async () => {
+  const server = await loopback({ maxFirstFrameBytes: 1000 });
+  const peer = new WebSocket(server.url);
+  await once(peer, "open");
+  for (let at = 0; at < 20; at++) peer.send(new Uint8Array(100), { fin: false });
+
+  expect(await server.served[0]!.closed()).toBe("frame-too-large");
 });

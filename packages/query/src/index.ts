@@ -21,7 +21,11 @@ export {
   type ValueTest,
 } from "./filter/filter-node.ts";
 export { parseFilter } from "./filter/parse-filter.ts";
-export { REGEX_INSTRUCTIONS_MAX, REGEX_PATTERN_MAX } from "./filter/regular-expression.ts";
+export {
+  REGEX_INSTRUCTIONS_MAX,
+  REGEX_PATTERN_MAX,
+  REGEX_WORK_MAX,
+} from "./filter/regular-expression.ts";
 export { applyProjection } from "./projection/apply-projection.ts";
 export {
   PROJECTION_FIELDS_MAX,

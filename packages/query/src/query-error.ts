@@ -1,7 +1,7 @@
 import { type ErrorDetails, KvsError } from "@kvs/env";
 
 /**
- * What can be wrong with a query. All but the last three are found before a document is looked at.
+ * What can be wrong with a query. All but the last four are found before a document is looked at.
  * Nothing has an effect, so the outcome is always `none`, and a repetition fails the same way.
  *
  * - `QUERY_UNKNOWN_OPERATOR`: a name that begins with `$` is no operator here; perhaps misspelt.
@@ -14,6 +14,8 @@ import { type ErrorDetails, KvsError } from "@kvs/env";
  * - `QUERY_UNSUPPORTED`: a part of MongoDB's query language that this database does not have.
  * - `QUERY_TOO_DEEP`: a query nests deeper than the limit, perhaps in a cycle.
  * - `QUERY_TOO_LARGE`: a query has more conditions, values or fields than the limit.
+ * - `QUERY_TEXT_TOO_LONG`: a document holds a text that is too long for the regular expression tried
+ *   on it; the larger the expression, the shorter the text has to be.
  * - `QUERY_SORT_PARALLEL_ARRAYS`: two fields of one sort meet different arrays in one document, so
  *   that no pair of values is the document's own.
  * - `QUERY_SORT_TOO_LARGE`: a sort would hold more bytes of documents than it may.
@@ -29,6 +31,7 @@ export type QueryErrorCode =
   | "QUERY_UNSUPPORTED"
   | "QUERY_TOO_DEEP"
   | "QUERY_TOO_LARGE"
+  | "QUERY_TEXT_TOO_LONG"
   | "QUERY_SORT_PARALLEL_ARRAYS"
   | "QUERY_SORT_TOO_LARGE"
   | "QUERY_DAMAGED_ROW";

@@ -24,6 +24,7 @@ test("its engine exports these names", () => {
       "PROJECTION_FIELDS_MAX",
       "REGEX_INSTRUCTIONS_MAX",
       "REGEX_PATTERN_MAX",
+      "REGEX_WORK_MAX",
       "SORT_FIELDS_MAX",
       "SORT_MAX_BYTES",
       "TopK",

@@ -59,7 +59,8 @@ export interface ServerLimits {
   readonly closeGraceMs: number;
 }
 
-const DEFAULT_LIMITS: ServerLimits = {
+/** The limits where the options name none. */
+export const DEFAULT_LIMITS: ServerLimits = {
   connectionsMax: 10_000,
   databasesMax: 100,
   frameBytesMax: FRAME_BYTES_MAX,

@@ -1,5 +1,5 @@
 import { type Environment, type Listener, type Timer, TurnBudget, assert } from "@kvs/env";
-import { WIRE_PATH } from "@kvs/protocol";
+import { HELLO_BYTES_MAX, WIRE_PATH } from "@kvs/protocol";
 import { type HealthReport, reportHealth } from "./observe/health.ts";
 import { answerHttp } from "./observe/http-routes.ts";
 import { ServerMetrics } from "./observe/server-metrics.ts";
@@ -14,6 +14,11 @@ import { Session, type SessionHost } from "./session/session.ts";
 const SWEEP_MS = 250;
 /** A sweep that is later than this tells more of the server than of its clients. */
 const STALL_MS = 2000;
+/**
+ * What a connection may send until its HELLO is whole: four times the longest, so that one that is a
+ * little too long is answered and not cut off, and no more than one read of a socket.
+ */
+const FIRST_FRAME_BYTES_MAX: number = 4 * HELLO_BYTES_MAX;
 /** How often `close` looks whether requests under way are done. */
 const DRAIN_POLL_MS = 5;
 
@@ -116,6 +121,7 @@ export class Server implements AsyncDisposable {
       host,
       port,
       maxFrameBytes: limits.frameBytesMax,
+      maxFirstFrameBytes: Math.min(FIRST_FRAME_BYTES_MAX, limits.frameBytesMax),
       connectionsMax: limits.connectionsMax,
       acceptsPath: (path) => path === WIRE_PATH && this.#closing === undefined,
       connection: (connection) => {

@@ -17,8 +17,8 @@ import { isArray, isObject, type MutableObject } from "./value-kind.ts";
  * Compiles a filter into a function from a document to whether it satisfies the filter. It closes
  * over what it needs; no code is made from text.
  *
- * The function keeps no state, never changes a document and never throws on one that `encodeDocument`
- * would take. Members named `__proto__` or `constructor` are data: only own members are read.
+ * The function keeps no state, never changes a document, and throws on one that `encodeDocument` would
+ * take in one case: `QUERY_TEXT_TOO_LONG`, a text that is too long for a regular expression. Members named `__proto__` or `constructor` are data: only own members are read.
  *
  * Cost: about 0.1 µs per document for two conditions on top-level fields.
  */

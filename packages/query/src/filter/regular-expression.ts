@@ -14,6 +14,13 @@ export const REGEX_PATTERN_MAX = 4096;
 export const REGEX_INSTRUCTIONS_MAX = 1000;
 
 /**
+ * Characters of a text times instructions of the pattern that is tried on it: a test cannot be
+ * interrupted, and takes up to a third of a second at this bound, mostly a few milliseconds. A pattern of
+ * ten instructions may be tried on 800,000 characters, the largest on 8,000.
+ */
+export const REGEX_WORK_MAX: number = 8 << 20;
+
+/**
  * A test from a pattern and its `$options`.
  *
  * @throws {KvsError} `QUERY_BAD_REGEX`; `QUERY_BAD_OPERAND` for an unknown option.
@@ -69,7 +76,8 @@ function plainEscapes(source: string, isUnicode: boolean): string {
 }
 
 /**
- * Compiles a test that was parsed: "does the text hold a match?".
+ * Compiles a test that was parsed: "does the text hold a match?". It throws `QUERY_TEXT_TOO_LONG` for
+ * a text beyond `REGEX_WORK_MAX`.
  *
  * Cost: time linear in the text, whatever the pattern; some 30 ns a character for most, 40 µs for the
  * worst that is allowed. Source: Cox, "Regular Expression Matching
@@ -77,7 +85,11 @@ function plainEscapes(source: string, isUnicode: boolean): string {
  */
 export function compileRegex({ pattern, options }: RegexTest): (text: string) => boolean {
   const expression = compile(pattern, options);
-  return (text) => expression.test(text);
+  const charactersMax = Math.floor(REGEX_WORK_MAX / expression.programSize());
+  return (text) => {
+    if (text.length > charactersMax) throw textTooLong(text.length, charactersMax);
+    return expression.test(text);
+  };
 }
 
 function compile(pattern: string, options: string): RE2JS {
@@ -157,6 +169,16 @@ function tooLong(pattern: string, at: string): Error {
     at,
     `it has ${pattern.length} characters, at most ${REGEX_PATTERN_MAX} are allowed`,
     "use $in for lists of texts",
+  );
+}
+
+/** Neither "matches" nor "does not" would be true of what was not tried. */
+function textTooLong(characters: number, charactersMax: number): Error {
+  return queryError(
+    "QUERY_TEXT_TOO_LONG",
+    `a document holds a text of ${characters} characters, and this regular expression is tried on at ` +
+      `most ${charactersMax}; make the expression smaller, or rule such documents out by an earlier condition`,
+    { characters, charactersMax },
   );
 }
 

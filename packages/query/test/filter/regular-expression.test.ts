@@ -1,7 +1,7 @@
 import { type KvsError } from "@kvs/env";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { compileFilter, parseFilter, REGEX_PATTERN_MAX } from "../../src/index.ts";
+import { compileFilter, parseFilter, REGEX_PATTERN_MAX, REGEX_WORK_MAX } from "../../src/index.ts";
 import { stripExtended } from "../../src/filter/regex-extended.ts";
 
 function isFound(pattern: string | RegExp, text: string, options?: string): boolean {
@@ -27,6 +27,28 @@ test("patterns that ruin engines which backtrack take linear time", () => {
   }
   expect(isFound(/^(a+)+$/, long)).toBe(false);
   expect(compileFilter(parseFilter({ a: { $in: [/^(a+)+$/] } }))({ a: long })).toBe(false);
+});
+
+test("a text that is too long for the size of its expression is an error, not a missing match", () => {
+  const table = [
+    ["^a", 3],
+    ["^(?:[ab]?){400}c", 801],
+  ] as const;
+  for (const [pattern, instructionsMin] of table) {
+    const charactersMax = Math.floor(REGEX_WORK_MAX / instructionsMin);
+    const isMatch = compileFilter(parseFilter({ b: 1, a: { $regex: pattern } }));
+    const text = "x".repeat(charactersMax);
+    let error: KvsError | undefined;
+    try {
+      isMatch({ a: text, b: 1 });
+    } catch (thrown) {
+      error = thrown as KvsError;
+    }
+    expect(error).toMatchObject({ code: "QUERY_TEXT_TOO_LONG", outcome: "none", retryable: false });
+    const limit = error!.details["charactersMax"] as number;
+    expect(isMatch({ a: text.slice(0, limit), b: 1 })).toBe(false);
+    expect(isMatch({ a: text, b: 2 })).toBe(false);
+  }
 });
 
 test("what linear time does not allow is named", () => {

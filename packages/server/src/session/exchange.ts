@@ -290,7 +290,7 @@ function deadlineExceeded(outcome: "none" | "unknown"): KvsError {
 
 /** The database did what was asked, and its answer cannot be put into bytes. */
 function unwritable(kind: RequestKind, cause: unknown): KvsError {
-  const message = `the answer to a ${kind.name} cannot be sent`;
+  const message = `the answer to the request "${kind.name}" cannot be sent`;
   return protocolError("INTERNAL", message, { outcome: kind.isWrite ? "applied" : "none", cause });
 }
 

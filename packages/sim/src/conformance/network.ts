@@ -8,6 +8,7 @@ import {
   numberedFrame,
   Side,
   withPair,
+  type Pair,
 } from "./network-case.ts";
 import { tlsCases } from "./network-tls.ts";
 
@@ -187,6 +188,26 @@ function frameLimitCases(): NetworkCase[] {
           },
           { listen: { maxFrameBytes: 1000 } },
         );
+      },
+    },
+    {
+      name: "the first frame may have a lower limit of its own",
+      run: async (subject) => {
+        const limits = { listen: { maxFirstFrameBytes: 1000 } };
+        const short = async ({ client, server }: Pair): Promise<void> => {
+          client.connection.send(numberedFrame(0, 1000));
+          client.connection.send(numberedFrame(1, 1_000_000));
+          await checkSoon(subject.clock, "both come", () => server.frames.length === 2);
+          checkFrames(server.frames, [1000, 1_000_000]);
+        };
+        const long = async ({ client, server }: Pair): Promise<void> => {
+          client.connection.send(numberedFrame(0, 1_000_000));
+          await checkSoon(subject.clock, "it closes", () => server.closed.length > 0);
+          checkFrames(server.frames, []);
+          server.checkClosed("frame-too-large");
+        };
+        await withPair(subject, short, limits);
+        await withPair(subject, long, limits);
       },
     },
     {

@@ -170,6 +170,7 @@ export class NetworkPort implements Network {
       path: attempt.url.path,
       identity,
       maxFrameBytes: listener.options.maxFrameBytes ?? FRAME_MAX_BYTES,
+      maxFirstFrameBytes: listener.options.maxFirstFrameBytes,
       forget: (connection) => {
         listener.forget(connection);
         this.#network.untrack(connection);
@@ -189,6 +190,7 @@ export class NetworkPort implements Network {
       path: attempt.url.path,
       identity,
       maxFrameBytes: options.maxFrameBytes ?? FRAME_MAX_BYTES,
+      maxFirstFrameBytes: undefined,
       forget: (connection) => this.#network.untrack(connection),
     });
   }

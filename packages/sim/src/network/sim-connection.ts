@@ -49,6 +49,7 @@ export interface SimConnectionOptions {
   readonly path: string;
   readonly identity: PeerIdentity | undefined;
   readonly maxFrameBytes: number;
+  readonly maxFirstFrameBytes: number | undefined;
   /** Called when the connection is over, before `handlers.closed`. */
   readonly forget: (connection: SimConnection) => void;
 }
@@ -69,6 +70,8 @@ export class SimConnection implements Connection, StreamReceiver, StreamSender {
   /** Whether the operating system, too, has forgotten the connection. */
   #isGone = false;
   #isPaused = false;
+  /** The longest frame that may come next. */
+  #frameBytesMax: number;
   #isReadScheduled = false;
   #isFlushScheduled = false;
   #mustTellDrained = false;
@@ -80,6 +83,7 @@ export class SimConnection implements Connection, StreamReceiver, StreamSender {
     this.identity = options.identity;
     this.incarnation = options.incarnation;
     this.#options = options;
+    this.#frameBytesMax = options.maxFirstFrameBytes ?? options.maxFrameBytes;
   }
 
   /** Makes the two streams between `left` and `right`. Called once, before anything is sent. */
@@ -290,10 +294,11 @@ export class SimConnection implements Connection, StreamReceiver, StreamSender {
     while (this.#canRead() && count < FRAMES_PER_TURN_MAX) {
       const frame = this.#inbox.shift()!;
       count++;
-      if (frame.length > this.#options.maxFrameBytes) {
+      if (frame.length > this.#frameBytesMax) {
         this.#refuseFrame();
         return;
       }
+      this.#frameBytesMax = this.#options.maxFrameBytes;
       this.#options.fabric.scheduler.hash.add(hashBytes(frame));
       this.#in.credit(frame.length);
       handlers.frame(frame);
