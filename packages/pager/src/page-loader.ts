@@ -4,7 +4,7 @@ import { type PageFile } from "./page-file.ts";
 import { PAGE_BYTES } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
 import { type Frame } from "./page-miss.ts";
-import { findPageFault, readPageLsn } from "./page-seal.ts";
+import { findPageFault, readPageEpoch, readPageLsn } from "./page-seal.ts";
 import { type PageSealer } from "./page-sealer.ts";
 import { corruptPage, lostWrite } from "./pager-error.ts";
 import { Quarantine, isDamage } from "./quarantine.ts";
@@ -32,6 +32,9 @@ export interface PageLoaderParts {
   readonly writeBack: WriteBack;
   readonly sealer: PageSealer;
   readonly written: WrittenLsns;
+  /** This life of the store, and how far its log was durable when the file was opened. */
+  readonly epoch: number;
+  readonly logEndLsn: number;
 }
 
 /**
@@ -51,11 +54,13 @@ export class PageLoader {
   readonly #loading: Map<PageId, Loading> = new Map();
   readonly #ignoresChecksum: boolean;
   readonly #ignoresPageId: boolean;
+  readonly #ignoresLogEnd: boolean;
 
   constructor(environment: Environment, parts: PageLoaderParts) {
     this.#parts = parts;
     this.#ignoresChecksum = environment.hooks.hasMutant("pager.ignore-checksum");
     this.#ignoresPageId = environment.hooks.hasMutant("pager.ignore-page-id");
+    this.#ignoresLogEnd = environment.hooks.hasMutant("pager.ignore-log-end");
   }
 
   /**
@@ -209,9 +214,23 @@ export class PageLoader {
         throw corruptPage(path, id, id * PAGE_BYTES, fault);
       }
     }
-    const expected = written.expected(id);
     const found = readPageLsn(page);
+    this.#requireLogged(id, page, found);
+    const expected = written.expected(id);
     if (expected !== 0 && found !== expected) throw lostWrite(path, id, expected, found);
     sealer.open(page, id);
+  }
+
+  /**
+   * By the WAL rule the log of a page was durable before the page was written. Where the log ends
+   * before it, the log has lost its end, by damage or because it is an older copy: what the page
+   * holds was never decided, as far as anybody can tell now.
+   */
+  #requireLogged(id: PageId, page: Uint8Array, lsn: number): void {
+    const { path, epoch, logEndLsn } = this.#parts;
+    const isOlder = readPageEpoch(page) < epoch;
+    if (!isOlder || lsn <= logEndLsn || this.#ignoresLogEnd) return;
+    const fault = { reason: "log-end", expected: logEndLsn, found: lsn } as const;
+    throw corruptPage(path, id, id * PAGE_BYTES, fault);
   }
 }

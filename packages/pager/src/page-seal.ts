@@ -51,6 +51,11 @@ export function readPageLsn(page: Uint8Array): number {
   );
 }
 
+/** The life of the store in which a page on the disk was written. */
+export function readPageEpoch(page: Uint8Array): number {
+  return new DataView(page.buffer, page.byteOffset, PAGE_BYTES).getUint32(PAGE_EPOCH_OFFSET, true);
+}
+
 /** The key that a page on the disk was sealed with, 0 if it is plain. */
 export function sealedKeyOf(page: Uint8Array): number {
   if ((page[PAGE_FLAGS_OFFSET]! & (FLAG_SEALED | FLAG_AUTHENTICATED)) === 0) return 0;

@@ -30,9 +30,9 @@ export type PagerErrorCode =
  *
  * `short`: the file ends before the page does. `checksum`: the bytes changed. The others passed the
  * checksum: `type` is none that exists; `page-id` or `file-id`: it belongs elsewhere, so a write or
- * a read went astray.
+ * a read went astray; `log-end`: the log ends before what the page holds, so the log lost its end.
  */
-export type CorruptionReason = "checksum" | "type" | "page-id" | "file-id" | "short";
+export type CorruptionReason = "checksum" | "type" | "page-id" | "file-id" | "short" | "log-end";
 
 /** What is wrong with a page, in numbers. */
 export interface PageFault {

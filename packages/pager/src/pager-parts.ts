@@ -51,6 +51,12 @@ export function makeParts(
   });
   room.connect(writeBack);
   const parts = { cache, file, sealer, written, room, writeBack };
-  const loader = new PageLoader(environment, { ...parts, path, fileId });
+  const loader = new PageLoader(environment, {
+    ...parts,
+    path,
+    fileId,
+    epoch: options.epoch,
+    logEndLsn: gate.durableLsn,
+  });
   return { ...parts, hooks: environment.hooks, loader };
 }

@@ -9,8 +9,8 @@ const CALLS_MAX = 40;
 /** Images that are recovered in one exploration: two to four seconds. */
 const RECOVERIES_MAX = 350;
 /** Every subset of so many sectors is tried at each call, and at each call of a recovery. */
-const LAST_SECTORS = 6;
-const LAST_SECTORS_IN_RECOVERY = 3;
+const LAST_SECTORS = 8;
+const LAST_SECTORS_IN_RECOVERY = 6;
 /** Images that are drawn besides, of all that is pending. */
 const DRAWN_IMAGES = 4;
 

@@ -235,8 +235,8 @@ class CrashExplorer {
 
   /** Images of a power cut during recovery: the worst case, all kept, and a drawn one, or others. */
   #imagesOfRecovery(storage: SimStorage): Iterable<SimStorage> {
-    const { imagesOfRecovery } = this.#options;
-    if (imagesOfRecovery !== undefined) return imagesOfRecovery(storage, this.#random);
+    const images = this.#options.imagesOfRecovery?.(storage, this.#random);
+    if (images !== undefined) return images;
     const modes = ["worst-case", "keep-all", undefined] as const;
     return modes.map((mode) => storage.sampleCrashImage(this.#random, mode));
   }
