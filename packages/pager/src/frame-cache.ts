@@ -60,10 +60,14 @@ export class FrameCache {
   #freeCount: number;
   #period = 1;
 
+  /** Sabotage: changes that are not on the disk may be forgotten. */
+  readonly #evictsDirty: boolean;
+
   /** @param frameCount Frames within the budget, at least 4. */
-  constructor(frameCount: number) {
+  constructor(frameCount: number, evictsDirty = false) {
     assert(frameCount >= 4, "a pager has four frames at least");
     this.frameCount = frameCount;
+    this.#evictsDirty = evictsDirty;
     this.spare = frameCount;
     this.memory = new FrameMemory(frameCount + 1);
     this.pageOf = new Uint32Array(frameCount + 1);
@@ -131,8 +135,7 @@ export class FrameCache {
   evict(sparesPeriod: boolean): boolean {
     const frame = this.#replacement.choose(sparesPeriod ? this.#period : 0);
     if (frame === ABSENT) return false;
-    this.#forget(frame);
-    this.#release(frame);
+    this.drop(frame);
     this.evictions++;
     return true;
   }
@@ -150,8 +153,7 @@ export class FrameCache {
   /** Forgets a page, dirty or not, if it is resident. Its frame is free at once or when unpinned. */
   drop(frame: Frame): void {
     assert(this.#state[frame] === RESIDENT, "only a resident page is dropped");
-    if (this.recLsn[frame] !== CLEAN) this.dirtyCount--;
-    this.recLsn[frame] = CLEAN;
+    if (this.recLsn[frame] !== CLEAN) this.#setClean(frame);
     this.nextRecLsn[frame] = CLEAN;
     this.isWriting[frame] = 0;
     this.#forget(frame);
@@ -190,6 +192,7 @@ export class FrameCache {
     if (this.recLsn[frame] === CLEAN) {
       this.recLsn[frame] = lsn;
       this.dirtyCount++;
+      this.#table.mark(this.pageOf[frame] as PageId, true);
       return true;
     }
     if (this.isWriting[frame] === 1 && this.nextRecLsn[frame] === CLEAN) {
@@ -213,6 +216,11 @@ export class FrameCache {
     return false;
   }
 
+  /** The first dirty frame, by page number, from page `from` on that `accept` takes; or `ABSENT`. */
+  findDirty(from: number, accept: (frame: Frame) => boolean): Frame {
+    return this.#table.findMarked(from, accept);
+  }
+
   /** Whether the disk may miss a change to the page. */
   isDirty(frame: Frame): boolean {
     return this.recLsn[frame] !== CLEAN;
@@ -234,8 +242,8 @@ export class FrameCache {
     assert(this.isWriting[frame] === 1, "only a write under way ends");
     this.isWriting[frame] = 0;
     if (isWritten) {
-      this.recLsn[frame] = this.nextRecLsn[frame]!;
-      if (this.recLsn[frame] === CLEAN) this.dirtyCount--;
+      if (this.nextRecLsn[frame] === CLEAN) this.#setClean(frame);
+      else this.recLsn[frame] = this.nextRecLsn[frame]!;
     }
     this.nextRecLsn[frame] = CLEAN;
   }
@@ -252,7 +260,14 @@ export class FrameCache {
   }
 
   #canEvict(frame: Frame): boolean {
-    return this.recLsn[frame] === CLEAN && this.#pins[frame] === 0 && frame !== this.spare;
+    if (this.#pins[frame] !== 0 || frame === this.spare) return false;
+    return this.recLsn[frame] === CLEAN || (this.#evictsDirty && this.isWriting[frame] === 0);
+  }
+
+  #setClean(frame: Frame): void {
+    this.recLsn[frame] = CLEAN;
+    this.dirtyCount--;
+    this.#table.mark(this.pageOf[frame] as PageId, false);
   }
 
   #forget(frame: Frame): void {

@@ -42,14 +42,18 @@ export class PageFile {
   #isHeaderDurable = false;
   #growing: Promise<void> = Promise.resolve();
   #growthCount = 0;
+  /** Sabotage: a header counts before it is durable. */
+  readonly #skipsHeaderSync: boolean;
 
-  private constructor(file: File, pageCount: number, headers: Headers, sealer: PageSealer) {
+  private constructor(environment: Environment, parts: OpenedFile) {
+    const { file, pageCount, headers, sealer } = parts;
     this.file = file;
     this.#path = file.path;
     this.#sealer = sealer;
     this.#pageCount = pageCount;
     this.#header = headers.newest;
     this.#headerKeyIds = headers.keyIds;
+    this.#skipsHeaderSync = environment.hooks.hasMutant("pager.skip-header-sync");
   }
 
   /**
@@ -69,7 +73,7 @@ export class PageFile {
       const headers = await readHeaderCopies(file, path);
       sealer.requireAuthentic(headers.page, headerPageOf(headers.newest.sequence));
       const pageCount = Math.floor((await file.size()) / PAGE_BYTES);
-      return new PageFile(file, pageCount, headers, sealer);
+      return new PageFile(environment, { file, pageCount, headers, sealer });
     } catch (error) {
       await file.close();
       throw error;
@@ -146,7 +150,7 @@ export class PageFile {
       if (!this.#isHeaderDurable) await this.file.datasync();
       this.#isHeaderDurable = true;
       await writeFullyAt(this.file, page, headerPageOf(sequence) * PAGE_BYTES);
-      await this.file.datasync();
+      if (!this.#skipsHeaderSync) await this.file.datasync();
     } catch (error) {
       if (isKvsError(error, "DISK_FULL")) throw error;
       throw error instanceof KvsError ? writeFailed(this.#path, error) : error;
@@ -244,6 +248,13 @@ export async function readFileHeader(
   } finally {
     await file.close();
   }
+}
+
+interface OpenedFile {
+  readonly file: File;
+  readonly pageCount: number;
+  readonly headers: Headers;
+  readonly sealer: PageSealer;
 }
 
 interface Headers {

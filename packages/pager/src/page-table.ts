@@ -10,6 +10,7 @@ const LEAF_ENTRIES = 1 << LEAF_BITS;
 const LEAF_MASK = LEAF_ENTRIES - 1;
 const DIRECTORY_ENTRIES_FIRST = 64;
 const LEAVES_FIRST = 8;
+const ID_MAX = 0xffff_ffff;
 
 /**
  * Which frame holds a page: a directory of leaves of 256 frames each. A look-up is two loads.
@@ -24,6 +25,8 @@ export class PageTable {
   #leaves = new Int32Array(LEAVES_FIRST * LEAF_ENTRIES).fill(ABSENT);
   /** Pages in each leaf. */
   #counts = new Uint16Array(LEAVES_FIRST);
+  /** Of them, those that are marked. */
+  #marks = new Uint16Array(LEAVES_FIRST);
   readonly #freeLeaves: number[] = [];
   /** Leaves ever used, the empty one included. */
   #leafCount = 1;
@@ -62,9 +65,37 @@ export class PageTable {
     this.#freeLeaves.push(leaf);
   }
 
+  /** Marks a page that is there and not marked, or takes the mark off one: for `findMarked`. */
+  mark(id: PageId, isMarked: boolean): void {
+    const leaf = this.#directory[id >>> LEAF_BITS]! >>> LEAF_BITS;
+    assert(leaf !== 0, "only a page that is there is marked");
+    this.#marks[leaf]! += isMarked ? 1 : -1;
+  }
+
+  /**
+   * The frame of the first page from number `from` on that `accept` takes, or `ABSENT`. `accept` must
+   * refuse pages that are not marked.
+   *
+   * Cost: about a nanosecond for each 256 page ids passed over, and 256 for each leaf with a mark.
+   */
+  findMarked(from: number, accept: (frame: Frame) => boolean): Frame {
+    if (from > ID_MAX) return ABSENT;
+    let entry = from & LEAF_MASK;
+    for (let at = from >>> LEAF_BITS; at < this.#directory.length; at++) {
+      const leaf = this.#directory[at]!;
+      for (; entry < LEAF_ENTRIES && this.#marks[leaf >>> LEAF_BITS]! > 0; entry++) {
+        const frame = this.#leaves[leaf + entry]!;
+        if (frame !== ABSENT && accept(frame)) return frame;
+      }
+      entry = 0;
+    }
+    return ABSENT;
+  }
+
   /** Bytes that the table takes. */
   get sizeBytes(): number {
-    return this.#directory.byteLength + this.#leaves.byteLength + this.#counts.byteLength;
+    const perLeaf = this.#counts.byteLength + this.#marks.byteLength;
+    return this.#directory.byteLength + this.#leaves.byteLength + perLeaf;
   }
 
   #growDirectory(at: number): void {
@@ -85,6 +116,9 @@ export class PageTable {
       const counts = new Uint16Array(2 * this.#counts.length);
       counts.set(this.#counts);
       this.#counts = counts;
+      const marks = new Uint16Array(counts.length);
+      marks.set(this.#marks);
+      this.#marks = marks;
     }
     return this.#leafCount++ << LEAF_BITS;
   }

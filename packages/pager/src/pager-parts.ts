@@ -36,7 +36,9 @@ export function makeParts(
   const { path, gate, fileId, memoryBytes = MEMORY_BYTES_DEFAULT } = options;
   const { file, sealer } = opened;
   const frames = Math.floor(memoryBytes / PAGE_BYTES);
-  const cache = new FrameCache(Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX));
+  const evictsDirty = environment.hooks.hasMutant("pager.evict-dirty");
+  const frameCount = Math.min(Math.max(frames, FRAMES_MIN), FRAMES_MAX);
+  const cache = new FrameCache(frameCount, evictsDirty);
   const room = new Room(environment, cache);
   const written = new WrittenLsns(environment, cache.frameCount);
   const writeBack = new WriteBack(environment, {

@@ -59,7 +59,10 @@ export interface FlushOptions {
 /**
  * Brings dirty pages to the disk.
  *
- * For each page: seal a copy (file id, epoch, checksum) in an I/O buffer; wait until the log is
+ * Pages go in the order of the file, and dirty neighbours in one call: for a device, long writes that
+ * go forward cost the least.
+ *
+ * For each page: seal a copy (file id, epoch, checksum, and its body if there are keys) in an I/O buffer; wait until the log is
  * durable up to the copy's pageLsn, which is the WAL rule; write the copy. A frame may change in
  * the meantime: it stays dirty then. The live frame is never given to the disk.
  *
@@ -90,7 +93,7 @@ export class WriteBack {
   readonly #writesLiveFrame: boolean;
   #isDraining = false;
   #isPumpDeferred = false;
-  /** Where the search for dirty frames goes on. */
+  /** The page where the search for dirty ones goes on: it goes round the file as a lift does. */
   #hand = 0;
   #poison: KvsError | undefined;
 
@@ -155,17 +158,25 @@ export class WriteBack {
   async flushBefore(lsn: PageLsn, options: FlushOptions = {}): Promise<void> {
     const slice = options.sliceFrames ?? SLICE_FRAMES;
     assert(slice >= 1, "a slice has a frame at least");
-    const { recLsn, frameCount } = this.#parts.cache;
-    for (let isLeft = true; isLeft;) {
-      isLeft = false;
-      for (let frame = 0; frame < frameCount; frame++) {
-        while (recLsn[frame]! <= lsn && !this.#tryBegin(frame)) await this.#nextSettled();
-        isLeft ||= recLsn[frame]! <= lsn;
-        if (frame % slice === slice - 1) await yieldTurn(this.#environment.clock);
-      }
-      if (isLeft && !this.isIdle) await this.#nextSettled();
-    }
+    while (await this.#sweepBefore(lsn, slice)) if (!this.isIdle) await this.#nextSettled();
     if (this.#poison !== undefined) throw this.#poison;
+  }
+
+  /** Begins the write of each such page, in the file's order. Returns whether there was one. */
+  async #sweepBefore(lsn: PageLsn, slice: number): Promise<boolean> {
+    const { cache } = this.#parts;
+    const isDue = (frame: Frame): boolean => cache.recLsn[frame]! <= lsn;
+    let page = 0;
+    for (let count = 1; ; count++) {
+      const frame = cache.findDirty(page, isDue);
+      if (frame < 0) return count > 1;
+      page = cache.pageOf[frame]!;
+      while (cache.pageOf[frame] === page && isDue(frame) && !this.#tryBegin(frame)) {
+        await this.#nextSettled();
+      }
+      page++;
+      if (count % slice === 0) await yieldTurn(this.#environment.clock);
+    }
   }
 
   /** Whether a write of this page is under way, perhaps of what it was before it was dropped. */
@@ -203,21 +214,20 @@ export class WriteBack {
     while (!this.isIdle) await this.#nextSettled().catch(() => undefined);
   }
 
-  /** A dirty frame that can be written now, in turn, or `NO_FRAME`. */
+  /** The next dirty page of the file that can be written now, as its frame, or `NO_FRAME`. */
   #nextDirty(): Frame {
-    const { frameCount } = this.#parts.cache;
-    for (let steps = frameCount; steps > 0; steps--) {
-      const frame = this.#hand;
-      this.#hand = frame + 1 === frameCount ? 0 : frame + 1;
-      if (this.#canBegin(frame)) return frame;
-    }
-    return NO_FRAME;
+    const { cache } = this.#parts;
+    let frame = cache.findDirty(this.#hand, this.#canBegin);
+    if (frame < 0 && this.#hand > 0) frame = cache.findDirty(0, this.#canBegin);
+    if (frame < 0) return NO_FRAME;
+    this.#hand = cache.pageOf[frame]! + 1;
+    return frame;
   }
 
-  #canBegin(frame: Frame): boolean {
+  readonly #canBegin = (frame: Frame): boolean => {
     const { cache } = this.#parts;
     return cache.isWaitingForWrite(frame) && !this.#underWay.has(cache.pageOf[frame] as PageId);
-  }
+  };
 
   /** Returns whether nothing has to be waited for: the frame's write is under way. */
   #tryBegin(frame: Frame): boolean {

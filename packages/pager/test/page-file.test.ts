@@ -84,6 +84,14 @@ test("a crash at any call of header writes leaves the last answered header, or a
   }
 });
 
+test("the sabotage pager.skip-header-sync is caught", async () => {
+  const world = makeWorld({ mutants: ["pager.skip-header-sync"] });
+  const pager = await openPager(world);
+  await pager.writeHeader(HEADER); // answered with sequence 2
+
+  expect((await readHeaderOf(world.storage.worstCase()))!.sequence).toBe(1);
+});
+
 test("a header of a process that died unsynced is made durable before the other copy is written", async () => {
   const world = makeWorld();
   const pager = await openPager(world);
@@ -172,6 +180,7 @@ test("a full disk while the header is written leaves the header before, and pass
   expect((await readHeaderOf(world.storage.worstCase()))!.sequence).toBe(2);
 });
 
+// REL-W9
 test("REL-W9: a failed sync is final, of the header and of pages", async () => {
   for (const call of ["writeHeader", "datasync"] as const) {
     const world = makeWorld();
@@ -244,6 +253,7 @@ test("a failed sync of growth is final", async () => {
   expect(isKvsError(pager.error, "PAGER_WRITE_FAILED")).toBe(true);
 });
 
+// REL-P13
 test("REL-P13: a file has no more pages than page ids", async () => {
   const pager = await openPager(makeWorld());
   await expect(pager.grow(2 ** 32)).rejects.toMatchObject({

@@ -60,3 +60,45 @@ test("a page cannot be in two frames, nor leave twice", () => {
   table.remove(toPageId(7));
   expect(() => table.remove(toPageId(7))).toThrow("only a page that is there is removed");
 });
+
+test("marked pages are found in order of their numbers, and no others", () => {
+  forEachSeed({ seeds: 20, size: 500 }, ({ random, size }) => {
+    const table = new PageTable();
+    const range = 2 ** (8 + random.below(24));
+    const ids: number[] = [];
+    const marked = new Set<number>();
+    for (let frame = 0; frame < size; frame++) {
+      const id = random.below(range);
+      if (table.get(toPageId(id)) !== ABSENT) continue;
+      table.add(toPageId(id), ids.length);
+      ids.push(id);
+      if (!random.chance(0.2)) continue;
+      table.mark(toPageId(id), true);
+      marked.add(id);
+    }
+    for (const id of marked) {
+      if (random.chance(0.7)) continue;
+      table.mark(toPageId(id), false);
+      marked.delete(id);
+      if (random.chance(0.5)) table.remove(toPageId(id));
+    }
+    const found: number[] = [];
+    for (let from = 0; ;) {
+      const frame = table.findMarked(from, (candidate) => marked.has(ids[candidate]!));
+      if (frame === ABSENT) break;
+      found.push(ids[frame]!);
+      from = ids[frame]! + 1;
+    }
+    expect(found).toEqual([...marked].toSorted((one, other) => one - other));
+  });
+});
+
+test("a search behind the last page number finds nothing", () => {
+  const table = new PageTable();
+  table.add(toPageId(2 ** 32 - 1), 4);
+  table.mark(toPageId(2 ** 32 - 1), true);
+
+  expect(table.findMarked(2 ** 32 - 1, () => true)).toBe(4);
+  expect(table.findMarked(2 ** 32, () => true)).toBe(ABSENT);
+  expect(() => table.mark(toPageId(5), true)).toThrow("only a page that is there is marked");
+});
