@@ -152,7 +152,11 @@ function guarded<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    const message = "a record of the engine's log is damaged; restore the store from a copy";
-    throw txnError("TXN_DAMAGED_LOG", message, { cause: error });
+    throw damagedRecord(error);
   }
+}
+
+export function damagedRecord(cause?: unknown): Error {
+  const message = "a record of the engine's log is damaged; restore the store from a copy";
+  return txnError("TXN_DAMAGED_LOG", message, { cause });
 }

@@ -95,6 +95,7 @@ interface Opening {
 async function openParts(opening: Opening, before: PageFileHeader): Promise<OpenedEngine> {
   const { environment, options, lock, wal, isNew, closers } = opening;
   const header = { ...before, epoch: before.epoch + 1 };
+  const { onProgress } = options;
   const guard = new MutationGuard();
   const pager = await Pager.open(environment, {
     path: storePaths(options.path).pages,
@@ -115,7 +116,7 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
   const skipsCompensation = hooks.hasMutant("txn.skip-compensation");
   const mini = new MiniTransaction({ pager, wal, guard, skipsImages, skipsCompensation });
   mini.checkpointLsn = header.checkpointLsn;
-  const analysis = isNew ? NOTHING : await analyzeAndRedo(environment, wal, pager, header);
+  const analysis = isNew ? NOTHING : await analyzeAndRedo({ environment, wal, pager, header, onProgress });
   await pager.space.load(analysis.regionCount);
   const forest = newForest(environment, pager, mini);
   const undoneRows: UndoneRow[] = [];
@@ -127,7 +128,13 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
         if (undoneRows.length < UNDONE_ROWS_MAX) undoneRows.push({ tree, key });
       };
       const parts = { environment, wal, pager, mini, guard, forest, onRowUndone };
-      for (const batch of analysis.losers) await undoBatch(parts, batch);
+      for (const batch of analysis.losers) {
+        const totalBytes = batch.lastStart - batch.firstStart;
+        const onStep = (start: number): void => {
+          onProgress({ phase: "undo", doneBytes: batch.lastStart - start, totalBytes });
+        };
+        await undoBatch({ ...parts, onStep }, batch);
+      }
     }
   }
   const opened = { lock, wal, pager, guard, mini, header, analysis, isNew, undoneRows };
@@ -139,7 +146,8 @@ const NOTHING: Analysis = {
   committedTs: 0,
   newestTs: 0,
   recordCount: 0,
-  redone: 0,
+  logBytes: 0,
+  redone: { applied: 0, skipped: 0, pages: 0 },
   regionCount: 0,
 };
 

@@ -5,7 +5,6 @@ import {
   type ActiveBatch,
   MINI_COMMITS,
   MINI_IN_BATCH,
-  type MiniHead,
   RECORD_BEGIN_CHECKPOINT,
   RECORD_COMMIT,
   RECORD_COMPENSATION,
@@ -13,9 +12,10 @@ import {
   RECORD_END_OF_UNDO,
   RECORD_MINI,
   readBeginCheckpoint,
-  readMiniHead,
   readTimestamp,
 } from "./engine-record.ts";
+import { MiniHeadReader } from "./mini-head.ts";
+import { type RecoveryProgress } from "./recovery-progress.ts";
 import { Redo } from "./redo.ts";
 import { type Timestamp } from "./timestamp.ts";
 import { txnError } from "./txn-error.ts";
@@ -27,10 +27,21 @@ export interface Analysis {
   /** The newest timestamp of a committed batch, and of any. */
   readonly committedTs: Timestamp;
   readonly newestTs: Timestamp;
+  /** Records and bytes of log that were read. */
   readonly recordCount: number;
-  readonly redone: number;
+  readonly logBytes: number;
+  /** See `Redo.counts`. */
+  readonly redone: { readonly applied: number; readonly skipped: number; readonly pages: number };
   /** Bitmap pages that exist. */
   readonly regionCount: number;
+}
+
+export interface RecoveryParts {
+  readonly environment: Environment;
+  readonly wal: Wal;
+  readonly pager: Pager;
+  readonly header: PageFileHeader;
+  readonly onProgress: (progress: RecoveryProgress) => void;
 }
 
 /**
@@ -39,26 +50,41 @@ export interface Analysis {
  *
  * @throws {KvsError} `TXN_DAMAGED_LOG`, `WAL_DAMAGED`, `PAGER_CORRUPT_PAGE`.
  */
-export async function analyzeAndRedo(
-  environment: Environment,
-  wal: Wal,
-  pager: Pager,
-  header: PageFileHeader,
-): Promise<Analysis> {
+export async function analyzeAndRedo(parts: RecoveryParts): Promise<Analysis> {
+  const { environment, wal, pager, header, onProgress } = parts;
   const analyzer = new Analyzer(header);
-  const redo = new Redo(pager);
+  const redo = new Redo(environment, pager);
   const reader = wal.scan(header.redoLsn);
-  for (let record = await reader.next(); record !== undefined; record = await reader.next()) {
-    const head = analyzer.note(record);
-    if (head !== undefined) await redo.redo(record, head);
+  const totalBytes = wal.durableLsn - header.redoLsn;
+  const report = (phase: "analysis" | "redo", lsn: number): void => {
+    onProgress({ phase, doneBytes: lsn - header.redoLsn, totalBytes });
+  };
+  const apply = async (lsn: number): Promise<void> => {
+    await redo.apply();
+    report("redo", lsn);
+  };
+  let records = await reader.nextBatch();
+  for (; records !== undefined; records = await reader.nextBatch()) {
+    for (const record of records) {
+      const opsFrom = analyzer.note(record);
+      if (opsFrom === NO_OPS) continue;
+      redo.add(record, opsFrom);
+      if (redo.isFull) await apply(record.lsn);
+    }
+    report("analysis", records.at(-1)!.lsn);
   }
+  await apply(wal.durableLsn);
   if (redo.counts.skipped > 0) environment.hooks.probe("txn.redo-skipped");
-  return analyzer.result(redo);
+  return analyzer.result(redo, totalBytes);
 }
+
+/** The record changes no page. */
+const NO_OPS = -1;
 
 /** Follows the log and knows which batches are open. */
 class Analyzer {
   readonly #header: PageFileHeader;
+  readonly #head = new MiniHeadReader();
   readonly #open = new Map<Timestamp, ActiveBatch>();
   #committedTs: Timestamp;
   #newestTs: Timestamp;
@@ -70,28 +96,28 @@ class Analyzer {
     this.#newestTs = header.publishedTimestamp;
   }
 
-  /** Notes one record; returns its head if it is to be redone. */
-  note(record: WalRecord): MiniHead | undefined {
+  /** Notes one record; returns where its ops begin, or `NO_OPS`. */
+  note(record: WalRecord): number {
     this.#recordCount++;
     const { kind, payload, start } = record;
     switch (kind) {
       case RECORD_MINI:
       case RECORD_COMPENSATION: {
-        const head = readMiniHead(payload);
-        this.#noteMini(head, start);
-        return head;
+        this.#head.read(payload);
+        this.#noteMini(start);
+        return this.#head.opsFrom;
       }
       case RECORD_COMMIT:
         this.#decide(readTimestamp(payload), true);
-        return undefined;
+        return NO_OPS;
       case RECORD_END_OF_UNDO:
         this.#decide(readTimestamp(payload), false);
-        return undefined;
+        return NO_OPS;
       case RECORD_BEGIN_CHECKPOINT:
         if (Number(start) === Number(this.#header.redoLsn)) this.#noteActive(payload);
-        return undefined;
+        return NO_OPS;
       case RECORD_END_CHECKPOINT:
-        return undefined;
+        return NO_OPS;
       default:
         throw txnError(
           "TXN_DAMAGED_LOG",
@@ -102,18 +128,20 @@ class Analyzer {
     }
   }
 
-  result(redo: Redo): Analysis {
+  result(redo: Redo, logBytes: number): Analysis {
     return {
       losers: [...this.#open.values()].toSorted((one, other) => other.timestamp - one.timestamp),
       committedTs: this.#committedTs,
       newestTs: this.#newestTs,
       recordCount: this.#recordCount,
-      redone: redo.counts.applied,
+      logBytes,
+      redone: redo.counts,
       regionCount: Math.max(redo.regionCount, this.#header.regionCount),
     };
   }
 
-  #noteMini(head: MiniHead, start: number): void {
+  #noteMini(start: number): void {
+    const head = this.#head;
     if ((head.flags & MINI_IN_BATCH) === 0) return;
     this.#newestTs = Math.max(this.#newestTs, head.timestamp);
     if ((head.flags & MINI_COMMITS) !== 0) this.#decide(head.timestamp, true);

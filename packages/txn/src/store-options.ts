@@ -1,4 +1,5 @@
 import { assert } from "@kvs/env";
+import { type RecoveryProgress } from "./recovery-progress.ts";
 
 /** Page cache unless told: half of what a node of 512 MB has for pages. */
 const MEMORY_BYTES_DEFAULT: number = 128 << 20;
@@ -21,6 +22,8 @@ export interface StoreOptions {
   /** Where a new store's log and timestamps begin: for tests of large counters. Default 0. */
   readonly startPosition?: number;
   readonly startTimestamp?: number;
+  /** Told how far recovery is, some hundred times; must not throw. */
+  readonly onProgress?: (progress: RecoveryProgress) => void;
 }
 
 export type ResolvedStoreOptions = Required<StoreOptions>;
@@ -35,6 +38,7 @@ export function resolveStoreOptions(options: StoreOptions): ResolvedStoreOptions
     checkpointIntervalMs: CHECKPOINT_INTERVAL_MS_DEFAULT,
     startPosition: 0,
     startTimestamp: 0,
+    onProgress: () => undefined,
     ...options,
   };
   assert(resolved.memoryBytes >= 4 * 4096, "a page cache holds at least four pages");

@@ -31,6 +31,8 @@ export interface UndoParts {
   readonly forest: Forest;
   /** Told of each row that is gone; its leaf may be left empty. The key is the listener's. */
   readonly onRowUndone: (tree: number, key: Uint8Array) => void;
+  /** Told now and then of the record that is next. */
+  readonly onStep?: (start: number) => void;
 }
 
 /**
@@ -63,6 +65,7 @@ export async function undoBatch(parts: UndoParts, batch: ActiveBatch): Promise<v
     start = head.previousStart;
     steps++;
     if (steps % SLICE_STEPS !== 0) continue;
+    parts.onStep?.(start);
     await yieldTurn(environment.clock);
     await wal.room();
   }
