@@ -1,21 +1,10 @@
 import { assert } from "@kvs/env";
-import {
-  NO_PAGE,
-  PAGE_BYTES,
-  PAGE_HEADER_BYTES,
-  PAGE_INTERIOR,
-  PAGE_LEAF,
-  type PageId,
-  PageView,
-  type Run,
-  formatPage,
-  pageLsn,
-  setPageLsn,
-} from "@kvs/pager";
+import { NO_PAGE, PAGE_BYTES, type PageId, PageView, type Run } from "@kvs/pager";
 import { type FillerEntry, PageFiller, newFillerEntry } from "./page-filler.ts";
 import { type PageWriter } from "./page-writer.ts";
 import { type RowValue } from "./row.ts";
-import { LEVEL_MAX, NEXT_OFFSET } from "./tree-page.ts";
+import { LEVEL_MAX, setNextPage } from "./tree-page.ts";
+import { writePageAs } from "./write-page-as.ts";
 import { type TreeState } from "./tree-state.ts";
 
 /** Full pages gathered before they are written as one run: 128 KiB. */
@@ -105,7 +94,7 @@ export class BulkLoad {
     const root = this.#view;
     const frame = writer.need(this.#tree.rootId, root);
     writer.begin("none");
-    writePage(root, this.#tree.rootId, { page, level: top.number, next: NO_PAGE });
+    writePageAs(root, this.#tree.rootId, page);
     writer.image(frame);
     writer.end();
     this.#tree.structureVersion++;
@@ -174,14 +163,15 @@ export class BulkLoad {
 
     writer.begin("pages");
     if (lastId !== NO_PAGE) {
-      setNext(this.#beforeView, run.first);
+      setNextPage(this.#beforeView, run.first);
       writer.image(beforeFrame);
     }
     for (let index = 0; index < run.count; index++) {
       const id = (run.first + index) as PageId;
       const next = index + 1 < run.count ? ((id + 1) as PageId) : NO_PAGE;
       writer.create(id, this.#view);
-      writePage(this.#view, id, { page: pending[index]!.page, level: level.number, next });
+      writePageAs(this.#view, id, pending[index]!.page);
+      setNextPage(this.#view, next);
     }
     writer.end();
     level.lastId = (run.first + run.count - 1) as PageId;
@@ -252,25 +242,4 @@ function finishTop(top: Level): PageView {
   const page = top.takePage();
   top.filler.finish(page, undefined);
   return page;
-}
-
-interface PageContent {
-  readonly page: PageView;
-  readonly level: number;
-  readonly next: PageId;
-}
-
-/** Makes the frame that page, under this number. */
-function writePage(target: PageView, id: PageId, content: PageContent): void {
-  const { page, level, next } = content;
-  const lsn = pageLsn(target); // the caller moves it on, when the change is in the log
-  formatPage(target, id, level === 0 ? PAGE_LEAF : PAGE_INTERIOR);
-  setPageLsn(target, lsn);
-  const body = page.u8.subarray(page.base + PAGE_HEADER_BYTES, page.base + PAGE_BYTES);
-  target.u8.set(body, target.base + PAGE_HEADER_BYTES);
-  setNext(target, next);
-}
-
-function setNext(page: PageView, next: PageId): void {
-  page.u32[(page.base + NEXT_OFFSET) >>> 2] = next;
 }

@@ -65,11 +65,12 @@ export class Descent {
   }
 
   /**
-   * Goes to the leaf that holds the last row before the probe, if that leaf is not empty: look
-   * before the low fence then. Follows the fences.
+   * Goes to the page of `level` that holds the last entry before the probe, if that page is not empty:
+   * look before the low fence then. Follows the fences. With the low fence of a page as probe, it is the
+   * page on the left of that.
    */
-  reachBefore(): Frame {
-    return this.#reach(0, true, true);
+  reachBefore(level: number = 0): Frame {
+    return this.#reach(level, true, true);
   }
 
   /** The page on the way at `level`, which was passed or reached. */

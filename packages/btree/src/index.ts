@@ -26,6 +26,7 @@ export {
 export { OverflowWriter } from "./overflow-writer.ts";
 export { checkPage } from "./page-check.ts";
 export { type DescribeTreeOptions, describePage, describeTree } from "./inspect.ts";
+export { PAGE_MOVE_FRAMES, PageMove } from "./page-move.ts";
 export { PageEditor, type TreePageShape } from "./page-editor.ts";
 export {
   OP_BITS,
@@ -56,6 +57,7 @@ export {
   keyLength,
   leafVersion,
 } from "./tree-page.ts";
+export { TreeFill } from "./tree-fill.ts";
 export { type TreeState, newTreeState } from "./tree-state.ts";
 export { hasSameKey } from "./vacuum.ts";
 export { TreeWriter, type TreeWriterOptions } from "./tree-writer.ts";

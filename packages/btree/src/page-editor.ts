@@ -42,6 +42,7 @@ import {
   pageLevel,
   prefixLength,
   restLength,
+  setChildAt,
   treeIdOf,
 } from "./tree-page.ts";
 
@@ -208,11 +209,7 @@ export class PageEditor {
   appendSeparator(page: PageView, parent: PageView, slot: number, child: PageId): void {
     const keyBytes = copyKey(parent, slot, this.#key);
     this.#appendEntry(page, parent, slot, keyBytes - prefixLength(page));
-    const at = cellAt(page, entryCount(page) - 1);
-    page.u8[at] = child;
-    page.u8[at + 1] = child >>> 8;
-    page.u8[at + 2] = child >>> 16;
-    page.u8[at + 3] = child >>> 24;
+    setChildAt(page, entryCount(page) - 1, child);
   }
 
   #appendEntry(page: PageView, source: PageView, slot: number, suffix: number): void {

@@ -109,6 +109,24 @@ export function treeIdOf(page: PageView): number {
   return page.u32[(page.base + TREE_ID_OFFSET) >>> 2]!;
 }
 
+/** Links a page to another right sibling. */
+export function setNextPage(page: PageView, next: PageId): void {
+  page.u32[(page.base + NEXT_OFFSET) >>> 2] = next;
+}
+
+/** Puts another child in the place of the one that `childAt` tells for this slot. */
+export function setChildAt(page: PageView, slot: number, child: PageId): void {
+  if (slot < 0) {
+    page.u32[(page.base + FIRST_CHILD_OFFSET) >>> 2] = child;
+    return;
+  }
+  const at = cellAt(page, slot);
+  page.u8[at] = child;
+  page.u8[at + 1] = child >>> 8;
+  page.u8[at + 2] = child >>> 16;
+  page.u8[at + 3] = child >>> 24;
+}
+
 /** Offset of the first entry in a page whose prefix has this length. */
 export function entriesOffset(prefixBytes: number): number {
   return (PREFIX_OFFSET + prefixBytes + 3) & ~3;
