@@ -11,6 +11,7 @@ export {
 } from "./check.ts";
 export { copyBytes } from "./copy-bytes.ts";
 export { Cursor } from "./cursor.ts";
+export { type RangeEstimate, RangeEstimator } from "./range-estimate.ts";
 export { Descent } from "./descent.ts";
 export { type LoadRowsOptions, type MapEntry, loadRows } from "./load-rows.ts";
 export { OverflowReader, RunList } from "./overflow-reader.ts";

@@ -29,6 +29,7 @@ test("the package exports these names", () => {
       "PageOps",
       "PlainPages",
       "Probe",
+      "RangeEstimator",
       "RowFinder",
       "RunList",
       "TREE_KEY_BYTES_MAX",
