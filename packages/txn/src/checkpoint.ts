@@ -8,6 +8,7 @@ import {
   writeBeginCheckpoint,
 } from "./engine-record.ts";
 import { type Forest } from "./forest.ts";
+import { type LogHolds } from "./log-hold.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
@@ -20,6 +21,8 @@ export interface CheckpointerParts {
   readonly mini: MiniTransaction;
   readonly publisher: Publisher;
   readonly forest: Forest;
+  /** Who still reads the log. */
+  readonly holds: LogHolds;
   /** What the page file's header says now; replaced by each checkpoint. */
   header: PageFileHeader;
 }
@@ -87,6 +90,14 @@ export class Checkpointer {
     return this.#mutex.run(() => this.#run(isClean));
   }
 
+  /** Makes one checkpoint and runs `body` behind it, before any other checkpoint begins. */
+  runThen<T>(body: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(async () => {
+      await this.#run(false);
+      return body();
+    });
+  }
+
   async #run(isClean: boolean): Promise<void> {
     const { environment, pager, wal, guard, publisher, forest } = this.#parts;
     guard.requireSound();
@@ -111,7 +122,7 @@ export class Checkpointer {
     this.#writer.reset();
     this.#writer.u64(beginLsn);
     wal.append(RECORD_END_CHECKPOINT, this.#writer.view());
-    await wal.truncateBefore(keepFrom);
+    await wal.truncateBefore(Math.min(keepFrom, this.#parts.holds.lowest));
     this.#count++;
   }
 

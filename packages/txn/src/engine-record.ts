@@ -13,6 +13,7 @@ import { txnError } from "./txn-error.ts";
  *   END_CHECKPOINT     beginLsn (8)
  *   COMPENSATION       as MINI; previousStart is where undo goes on
  *   END_OF_UNDO        timestamp (8)
+ *   PADDING            bytes that mean nothing, to go on in the next segment
  *
  *   flags: bit 0 belongs to a batch (timestamp and previousStart follow), bit 1 commits it, alone
  *   undo:  0 none, 1 row, 2 pages
@@ -31,6 +32,7 @@ export const RECORD_BEGIN_CHECKPOINT = 3;
 export const RECORD_END_CHECKPOINT = 4;
 export const RECORD_COMPENSATION = 5;
 export const RECORD_END_OF_UNDO = 6;
+export const RECORD_PADDING = 7;
 
 const KIND_NAMES = [
   "MINI",
@@ -39,6 +41,7 @@ const KIND_NAMES = [
   "END_CHECKPOINT",
   "COMPENSATION",
   "END_OF_UNDO",
+  "PADDING",
 ];
 
 /** What a kind of record is called, for people who look into a log. */

@@ -9,13 +9,21 @@ export {
 export { type StoreFinding } from "./check.ts";
 export { type CommitPipe } from "./commit-pipe.ts";
 export { recordKindName } from "./engine-record.ts";
+export { HotCopy, type HotCopyOptions } from "./hot-copy.ts";
+export { type KeyInfo, listKeys } from "./key-ring.ts";
+export { type RotatedKeys } from "./key-ring-rotation.ts";
+export { type RestoredCopy, restoreCopy } from "./restore-copy.ts";
 export { type VersionedValue } from "./row-reader.ts";
 export { type EntryBatch } from "./entry-batch.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
 export { type ReadOptions, type ScanOptions, Store } from "./store.ts";
-export { storePaths } from "./open-store.ts";
-export { type StoreOptions } from "./store-options.ts";
+export { storePaths } from "./store-paths.ts";
+export {
+  type CompressionOptions,
+  type EncryptionOptions,
+  type StoreOptions,
+} from "./store-options.ts";
 export { type StoreStats } from "./store-stats.ts";
 export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
 export { type TxnErrorCode } from "./txn-error.ts";

@@ -7,7 +7,7 @@
  *       12     8  storeId      which store the keys belong to: low word, high word
  *       20     4  nextId       the number that the next key gets
  *       24     2  count        entries
- *       26     2  reserved     zero
+ *       26     2  flags        bit 0: every page of the store is sealed
  *       28     …  entries      in the order of their numbers
  *        …    12  nonce        of the seal
  *        …    16  tag          AES-256-GCM of no text under the current key, over all bytes before
@@ -20,8 +20,7 @@
  *        5     1  nameBytes    length of the master key's name; 0 if destroyed
  *        6     2  keyBytes     length of the wrapped key; 0 if destroyed
  *        8     8  created      milliseconds since 1970
- *       16     8  retiredAt    log position up to which records may be sealed with it; 0 if current
- *       24     …  name, wrapped key
+ *       16     …  name, wrapped key
  *
  * 1. The checksum exposes damage, to whoever has no master key; the tag exposes change, and a ring
  *    of another store.
@@ -41,7 +40,6 @@ export interface RingEntry {
   readonly id: number;
   readonly state: KeyState;
   readonly createdMs: number;
-  readonly retiredAt: number;
   /** `undefined` if the key was destroyed. */
   readonly wrapped: WrappedKey | undefined;
 }
@@ -50,6 +48,8 @@ export interface RingEntry {
 export interface RingContent {
   readonly storeId: readonly [high: number, low: number];
   readonly nextId: number;
+  /** Whether no page that is plain belongs to the store. */
+  readonly isAllSealed: boolean;
   readonly entries: readonly RingEntry[];
 }
 
@@ -66,6 +66,7 @@ export const RING_BYTES_MAX: number = 1 << 20;
 const MASTER_NAME_BYTES_MAX = 64;
 const WRAPPED_BYTES_MAX = 1024;
 const VERSION = 1;
+const FLAG_ALL_SEALED = 1;
 const MAGIC: readonly number[] = [0x4b, 0x56, 0x53, 0x4b, 0x45, 0x59, 0x53, 0x0a];
 const CHECKSUM_BYTES = 4;
 const SEAL_BYTES: number = NONCE_BYTES + TAG_BYTES;
@@ -77,7 +78,7 @@ const STATES: readonly KeyState[] = ["current", "retired", "rewritten", "destroy
  * @param seal Writes nonce and tag over the bytes it is given.
  */
 export function encodeRing(content: RingContent, seal: (seal: RingSeal) => void): Uint8Array {
-  const { storeId, nextId, entries } = content;
+  const { storeId, nextId, isAllSealed, entries } = content;
   assert(entries.length <= RING_ENTRIES_MAX, "a ring has a bounded number of entries");
   const writer = new ByteWriter();
   writer.bytes(Uint8Array.from(MAGIC));
@@ -86,7 +87,7 @@ export function encodeRing(content: RingContent, seal: (seal: RingSeal) => void)
   writer.u32(storeId[0]);
   writer.u32(nextId);
   writer.u16(entries.length);
-  writer.u16(0);
+  writer.u16(isAllSealed ? FLAG_ALL_SEALED : 0);
   for (const entry of entries) writeEntry(writer, entry);
   const nonce = new Uint8Array(NONCE_BYTES);
   const tag = new Uint8Array(TAG_BYTES);
@@ -152,7 +153,6 @@ function writeEntry(writer: ByteWriter, entry: RingEntry): void {
   writer.u8(name.length);
   writer.u16(key.length);
   writer.u64(entry.createdMs);
-  writer.u64(entry.retiredAt);
   writer.bytes(name);
   writer.bytes(key);
 }
@@ -162,7 +162,7 @@ function readContent(reader: ByteReader): RingContent | undefined {
   const high = reader.u32();
   const nextId = reader.u32();
   const count = reader.u16();
-  reader.skip(2);
+  const flags = reader.u16();
   const entries: RingEntry[] = [];
   for (let at = 0; at < count; at++) entries.push(readEntry(reader));
   reader.expectEnd();
@@ -172,7 +172,8 @@ function readContent(reader: ByteReader): RingContent | undefined {
     return isInOrder && hasState && (wrapped === undefined) === (state === "destroyed");
   });
   const hasOneCurrent = entries.filter(({ state }) => state === "current").length === 1;
-  return isSound && hasOneCurrent ? { storeId: [high, low], nextId, entries } : undefined;
+  if (!isSound || !hasOneCurrent || flags > FLAG_ALL_SEALED) return undefined;
+  return { storeId: [high, low], nextId, isAllSealed: flags !== 0, entries };
 }
 
 function readEntry(reader: ByteReader): RingEntry {
@@ -181,9 +182,8 @@ function readEntry(reader: ByteReader): RingEntry {
   const nameBytes = reader.u8();
   const keyBytes = reader.u16();
   const createdMs = reader.u64();
-  const retiredAt = reader.u64();
   const masterKeyName = decodeUtf8(reader.copy(nameBytes));
   const bytes = reader.copy(keyBytes);
   const wrapped = keyBytes === 0 ? undefined : { masterKeyName, bytes };
-  return { id, state, createdMs, retiredAt, wrapped };
+  return { id, state, createdMs, wrapped };
 }

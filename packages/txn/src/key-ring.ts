@@ -70,7 +70,8 @@ export class KeyRing implements DataKeys {
     this.#environment = environment;
     this.#options = options;
     this.#nonces = new NonceSequence(environment.random);
-    this.#content = { storeId: options.storeId, nextId: 1, entries: [] };
+    const { storeId } = options;
+    this.#content = { storeId, nextId: 1, isAllSealed: false, entries: [] };
   }
 
   /**
@@ -125,9 +126,9 @@ export class KeyRing implements DataKeys {
     return this.#content.entries.filter((entry) => entry.state === state).map(({ id }) => id);
   }
 
-  /** Log position up to which records may be sealed with this key. */
-  retiredAt(keyId: number): number {
-    return this.#content.entries.find(({ id }) => id === keyId)?.retiredAt ?? 0;
+  /** Whether no page that is plain belongs to the store: one that turns up is forged. */
+  get isAllSealed(): boolean {
+    return this.#content.isAllSealed;
   }
 
   /** The file's bytes, for a copy of the store. */
@@ -145,7 +146,7 @@ export class KeyRing implements DataKeys {
    */
   addKey(): Promise<number> {
     return this.#changes.run(async () => {
-      const { entries, nextId: id, storeId } = this.#content;
+      const { entries, nextId: id } = this.#content;
       const live = entries.filter(({ state }) => state !== "destroyed");
       if (live.length >= LIVE_KEYS_MAX) throw tooManyKeys(live.length);
       const { random, ciphers, clock } = this.#environment;
@@ -157,29 +158,26 @@ export class KeyRing implements DataKeys {
         entry.state === "current" ? ({ ...entry, state: "retired" } as const) : entry,
       );
       const createdMs = Math.max(0, clock.wallMs());
-      const added = { id, state: "current", createdMs, retiredAt: 0, wrapped } as const;
+      const added = { id, state: "current", createdMs, wrapped } as const;
       this.#ciphers.set(id, cipher);
-      await this.#replace({ storeId, nextId: id + 1, entries: [...retired, added] }, id);
+      const content = { ...this.#content, nextId: id + 1, entries: [...retired, added] };
+      await this.#replace(content, id);
       this.#currentId = id;
       return id;
     });
   }
 
   /**
-   * Notes up to where the log may be sealed with the keys that were retired. In memory: the next
-   * change of the ring makes it durable, and after a crash the end of the log will do.
+   * Notes, durably, that every page in use is sealed, and none with these keys any more: only log
+   * may be.
    */
-  noteRetiredAt(position: number): Promise<void> {
-    return this.#changes.run(() => {
-      this.#content = changed(this.#content, ({ state, retiredAt }) =>
-        state === "retired" ? { retiredAt: Math.max(retiredAt, position) } : {},
-      );
-    });
-  }
-
-  /** Notes, durably, that no page is sealed with these keys any more: only log may be. */
   markRewritten(ids: readonly number[]): Promise<void> {
-    return this.#update((entry) => (ids.includes(entry.id) ? { state: "rewritten" } : {}));
+    return this.#changes.run(() => {
+      const content = changed(this.#content, ({ id }) =>
+        ids.includes(id) ? { state: "rewritten" } : {},
+      );
+      return this.#replace({ ...content, isAllSealed: true }, this.#currentId);
+    });
   }
 
   /**
@@ -188,8 +186,11 @@ export class KeyRing implements DataKeys {
   async destroy(ids: readonly number[]): Promise<void> {
     assert(!ids.includes(this.#currentId), "the current key is in use");
     if (ids.length === 0) return;
-    const state = "destroyed";
-    await this.#update(({ id }) => (ids.includes(id) ? { state, wrapped: undefined } : {}));
+    const gone = { state: "destroyed", wrapped: undefined } as const;
+    await this.#changes.run(() => {
+      const content = changed(this.#content, ({ id }) => (ids.includes(id) ? gone : {}));
+      return this.#replace(content, this.#currentId);
+    });
     for (const id of ids) this.#ciphers.delete(id);
   }
 
@@ -236,10 +237,6 @@ export class KeyRing implements DataKeys {
       throw damagedKeys(keyRingPath(directory), "they were changed by somebody without the key");
     }
     this.#content = content;
-  }
-
-  #update(change: (entry: RingEntry) => Partial<RingEntry>): Promise<void> {
-    return this.#changes.run(() => this.#replace(changed(this.#content, change), this.#currentId));
   }
 
   async #replace(content: RingContent, sealedBy: number): Promise<void> {

@@ -11,21 +11,24 @@ import {
 import { Wal } from "@kvs/wal";
 import { MAIN_TREE } from "./batch-format.ts";
 import { CATALOG_TREE, Forest, MAIN_TREE_NAME, type TreeEntry } from "./forest.ts";
+import { KeyRing, keyRingPath } from "./key-ring.ts";
+import { LogHolds } from "./log-hold.ts";
 import { MiniTransaction } from "./mini-transaction.ts";
 import { MutationGuard } from "./mutation-guard.ts";
 import { type Analysis, analyzeAndRedo } from "./recovery.ts";
+import { isRestoring, restoreIncomplete } from "./restore-copy.ts";
 import { type ResolvedStoreOptions } from "./store-options.ts";
+import { parentOf, storePaths } from "./store-paths.ts";
 import { txnError } from "./txn-error.ts";
 import { undoBatch } from "./undo.ts";
-
-/** The files below a store's directory. */
-export function storePaths(path: string): { lock: string; pages: string; log: string } {
-  return { lock: `${path}/lock`, pages: `${path}/pages.kvs`, log: `${path}/log` };
-}
 
 /** An engine that has recovered, before it takes writes. */
 export interface OpenedEngine {
   readonly lock: FileLock;
+  /** `undefined` if the store is plain. */
+  readonly keys: KeyRing | undefined;
+  /** Who still reads the log. */
+  readonly holds: LogHolds;
   readonly wal: Wal;
   readonly pager: Pager;
   readonly guard: MutationGuard;
@@ -68,15 +71,21 @@ export async function openEngine(
   try {
     const found = await Pager.readHeader(environment, paths.pages);
     const isNew = found === undefined || found.catalogRoot === NO_PAGE;
+    if (found === undefined && (await isRestoring(environment, options.path))) {
+      throw restoreIncomplete(options.path);
+    }
     const header = isNew ? await createFiles(environment, options, found) : found;
+    const keys = await openKeys(environment, options, header.storeId, isNew);
     const wal = await Wal.open(environment, {
       path: paths.log,
       segmentBytes: options.segmentBytes,
       startPosition: options.startPosition,
+      ...(keys === undefined ? {} : { keys }),
+      ...(options.compression?.log === true ? { compression: { compressor: "fast" } } : {}),
       ...(isNew ? {} : { readFrom: header.checkpointLsn }),
     });
     closers.push(() => wal.close());
-    return await openParts({ environment, options, lock, wal, isNew, closers }, header);
+    return await openParts({ environment, options, lock, keys, wal, isNew, closers }, header);
   } catch (error) {
     for (const close of closers.toReversed()) await close().catch(() => undefined);
     throw error;
@@ -87,13 +96,14 @@ interface Opening {
   readonly environment: Environment;
   readonly options: ResolvedStoreOptions;
   readonly lock: FileLock;
+  readonly keys: KeyRing | undefined;
   readonly wal: Wal;
   readonly isNew: boolean;
   readonly closers: (() => Promise<void>)[];
 }
 
 async function openParts(opening: Opening, before: PageFileHeader): Promise<OpenedEngine> {
-  const { environment, options, lock, wal, isNew, closers } = opening;
+  const { environment, options, lock, keys, wal, isNew, closers } = opening;
   const header = { ...before, epoch: before.epoch + 1 };
   const { onProgress } = options;
   const guard = new MutationGuard();
@@ -108,6 +118,7 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
       },
       makeDurable: (lsn) => wal.sync(lsn),
     },
+    ...(keys === undefined ? {} : { keys, onlySealed: keys.isAllSealed }),
   });
   closers.push(() => pager.close());
   guard.onPoisoned((cause) => pager.poison(poisonOf(cause)));
@@ -116,7 +127,9 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
   const skipsCompensation = hooks.hasMutant("txn.skip-compensation");
   const mini = new MiniTransaction({ pager, wal, guard, skipsImages, skipsCompensation });
   mini.checkpointLsn = header.checkpointLsn;
-  const analysis = isNew ? NOTHING : await analyzeAndRedo({ environment, wal, pager, header, onProgress });
+  const analysis = isNew
+    ? NOTHING
+    : await analyzeAndRedo({ environment, wal, pager, header, onProgress });
   await pager.space.load(analysis.regionCount);
   const forest = newForest(environment, pager, mini);
   const undoneRows: UndoneRow[] = [];
@@ -137,7 +150,20 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
       }
     }
   }
-  const opened = { lock, wal, pager, guard, mini, header, analysis, isNew, undoneRows };
+  const holds = new LogHolds(hooks.hasMutant("txn.copy-without-hold"));
+  const opened = {
+    lock,
+    keys,
+    holds,
+    wal,
+    pager,
+    guard,
+    mini,
+    header,
+    analysis,
+    isNew,
+    undoneRows,
+  };
   return { ...opened, forest: isNew ? forest : await reload(environment, opened) };
 }
 
@@ -165,6 +191,34 @@ async function reload(
 function newForest(environment: Environment, pager: Pager, mini: MiniTransaction): Forest {
   const prunesTombstonesEarly = environment.hooks.hasMutant("txn.prune-tombstone-early");
   return new Forest({ pager, mini, prunesTombstonesEarly });
+}
+
+/**
+ * The store's keys: made with the store, or when a plain store is first opened with a provider.
+ *
+ * @returns `undefined` if the store is plain and is to stay so.
+ * @throws {KvsError} `TXN_KEYS_REQUIRED`; as `KeyRing.open` and `KeyRing.create`.
+ */
+async function openKeys(
+  environment: Environment,
+  options: ResolvedStoreOptions,
+  storeId: PageFileHeader["storeId"],
+  isNew: boolean,
+): Promise<KeyRing | undefined> {
+  const { encryption, path: directory } = options;
+  if (encryption === undefined) {
+    const path = keyRingPath(directory);
+    if ((await environment.disk.stat(path)) === undefined) return undefined;
+    throw txnError(
+      "TXN_KEYS_REQUIRED",
+      `the store in ${directory} is encrypted; open it with the provider of its master key ` +
+        "(encryption.provider, or the server's settings of storage.encryption)",
+      { details: { path } },
+    );
+  }
+  const ringOptions = { directory, storeId, provider: encryption.provider };
+  const ring = isNew ? undefined : await KeyRing.open(environment, ringOptions);
+  return ring ?? KeyRing.create(environment, ringOptions);
 }
 
 /** Makes an empty page file, after clearing what a creation that crashed left behind. */
@@ -209,11 +263,6 @@ function newHeader(random: Random): PageFileHeader {
     nextTreeId: MAIN_TREE,
     isClean: false,
   };
-}
-
-function parentOf(path: string): string {
-  const end = path.replace(/\/+$/, "").lastIndexOf("/");
-  return end < 0 ? "." : end === 0 ? "/" : path.slice(0, end);
 }
 
 function poisonOf(cause: unknown): KvsError {

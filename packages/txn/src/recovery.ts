@@ -11,6 +11,7 @@ import {
   RECORD_END_CHECKPOINT,
   RECORD_END_OF_UNDO,
   RECORD_MINI,
+  RECORD_PADDING,
   readBeginCheckpoint,
   readTimestamp,
 } from "./engine-record.ts";
@@ -117,6 +118,7 @@ class Analyzer {
         if (Number(start) === Number(this.#header.redoLsn)) this.#noteActive(payload);
         return NO_OPS;
       case RECORD_END_CHECKPOINT:
+      case RECORD_PADDING:
         return NO_OPS;
       default:
         throw txnError(

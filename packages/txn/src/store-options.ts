@@ -1,4 +1,4 @@
-import { assert } from "@kvs/env";
+import { type KeyProvider, assert } from "@kvs/env";
 import { type RecoveryProgress } from "./recovery-progress.ts";
 
 /** Page cache unless told: half of what a node of 512 MB has for pages. */
@@ -19,6 +19,13 @@ export interface StoreOptions {
   readonly checkpointLogBytes?: number;
   /** Milliseconds after which a checkpoint begins, if anything was written. Default 60,000. */
   readonly checkpointIntervalMs?: number;
+  /**
+   * Seals whatever is written to the disk with AES-256-GCM. A store that was plain is sealed from now
+   * on, and all of it by `rotateKeys`. A sealed store cannot be opened without. Default: plain.
+   */
+  readonly encryption?: EncryptionOptions;
+  /** What is compressed. It can be changed at any open. Default: nothing. */
+  readonly compression?: CompressionOptions;
   /** Where a new store's log and timestamps begin: for tests of large counters. Default 0. */
   readonly startPosition?: number;
   readonly startTimestamp?: number;
@@ -26,7 +33,22 @@ export interface StoreOptions {
   readonly onProgress?: (progress: RecoveryProgress) => void;
 }
 
-export type ResolvedStoreOptions = Required<StoreOptions>;
+export interface EncryptionOptions {
+  /** Where the master keys are, which the store's own keys are wrapped with. */
+  readonly provider: KeyProvider;
+}
+
+export interface CompressionOptions {
+  /** Values that have pages of their own, if that saves an eighth: dense. Default: false. */
+  readonly values?: boolean;
+  /** Records of the log: fast. Default: false. */
+  readonly log?: boolean;
+}
+
+type Switches = "encryption" | "compression";
+
+export type ResolvedStoreOptions = Required<Omit<StoreOptions, Switches>> &
+  Pick<StoreOptions, Switches>;
 
 /** Fills in the defaults and checks the ranges. */
 export function resolveStoreOptions(options: StoreOptions): ResolvedStoreOptions {

@@ -14,7 +14,10 @@ import { Checkpointer } from "./checkpoint.ts";
 import { type CommitPipe } from "./commit-pipe.ts";
 import { type EntryBatch } from "./entry-batch.ts";
 import { CATALOG_TREE, type Forest } from "./forest.ts";
+import { type HotCopy, type HotCopyOptions, writeCopy } from "./hot-copy.ts";
 import { Janitor } from "./janitor.ts";
+import { type RotatedKeys } from "./key-ring-rotation.ts";
+import { type KeyInfo } from "./key-ring.ts";
 import { LiveUndo } from "./live-undo.ts";
 import { LogSync } from "./log-sync.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
@@ -23,6 +26,7 @@ import { Publisher } from "./publisher.ts";
 import { RowReader, type VersionedValue } from "./row-reader.ts";
 import { type Entry, Scan, type ScanRange } from "./scan.ts";
 import { type Snapshot, SnapshotRegistry } from "./snapshots.ts";
+import { StoreCustody } from "./store-custody.ts";
 import { type StoreOptions, resolveStoreOptions } from "./store-options.ts";
 import { type StoreStats, collectStats } from "./store-stats.ts";
 import { HybridClock, type Timestamp } from "./timestamp.ts";
@@ -73,6 +77,7 @@ export class Store implements CommitPipe, AsyncDisposable {
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
   readonly #copies = new BytePool();
   readonly #schedule: CheckpointSchedule;
+  readonly #custody: StoreCustody;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -130,6 +135,7 @@ export class Store implements CommitPipe, AsyncDisposable {
       publisher,
       forest,
       header,
+      holds: engine.holds,
     });
     const queue = this.#queue;
     this.#janitor = new Janitor({ environment, forest, pager, wal, mini, guard, queue, horizon });
@@ -152,6 +158,14 @@ export class Store implements CommitPipe, AsyncDisposable {
       logBytes: options.checkpointLogBytes,
       intervalMs: options.checkpointIntervalMs,
     });
+    this.#custody = new StoreCustody({
+      environment,
+      engine,
+      path: options.path,
+      queue,
+      checkpointer: this.#checkpointer,
+      requireOpen: () => this.#requireOpen(),
+    });
   }
 
   /**
@@ -172,6 +186,7 @@ export class Store implements CommitPipe, AsyncDisposable {
       if (engine.isNew) {
         await store.#treeMaker.makeFirst(store.#checkpointer);
         await store.#checkpointer.run(); // twice: no copy of the header says "new" any more
+        await store.#custody.noteCreated(); // nor is one of them plain
       }
       await store.#checkpointer.run();
     } catch (error) {
@@ -180,6 +195,7 @@ export class Store implements CommitPipe, AsyncDisposable {
     }
     for (const { tree, key } of engine.undoneRows) store.#janitor.noteUndone(tree, key);
     store.#schedule.start();
+    store.#custody.start();
     return store;
   }
 
@@ -349,6 +365,56 @@ export class Store implements CommitPipe, AsyncDisposable {
     return this.#queue.exclusive(() => checkStore(this.#pager, this.#forest));
   }
 
+  /**
+   * A copy of the store as it is now, or a little later, while it goes on: see {@link HotCopy}. The
+   * log is kept until the copy was read to its end, or given up, or the store is closed.
+   */
+  hotCopy(options: HotCopyOptions = {}): HotCopy {
+    this.#requireOpen();
+    return this.#custody.hotCopy(options);
+  }
+
+  /**
+   * Writes a copy of the store into a file, durably. The file has its name when it is whole.
+   *
+   * @returns Its length in bytes.
+   * @throws {KvsError} `DISK_EXISTS`; as `hotCopy`.
+   */
+  async copyTo(path: string, options: HotCopyOptions = {}): Promise<number> {
+    return writeCopy(this.#environment, this.hotCopy(options), path);
+  }
+
+  /** The store's data keys, oldest first; empty if it is plain. */
+  keys(): readonly KeyInfo[] {
+    return this.#custody.keys();
+  }
+
+  /**
+   * Seals everything with a fresh key, while the store goes on, and destroys the keys before once
+   * neither page nor log needs them. Copies made before still need theirs, and hold them. A crash in
+   * between loses nothing; the next open goes on.
+   *
+   * @throws {KvsError} `TXN_NOT_ENCRYPTED`, `TXN_TOO_MANY_KEYS`, `KEY_UNAVAILABLE`; as `checkpoint`.
+   *
+   * Cost: writes every page twice, once into the log.
+   */
+  async rotateKeys(): Promise<RotatedKeys> {
+    this.#requireOpen();
+    return this.#custody.rotateKeys();
+  }
+
+  /**
+   * Wraps the store's keys with the provider's newest master key. The data stay as they are: this is
+   * what to do when the master key changes. Old copies still need the old master key.
+   *
+   * @returns How many keys were wrapped.
+   * @throws {KvsError} `TXN_NOT_ENCRYPTED`; `KEY_UNAVAILABLE`, `KEY_UNKNOWN_MASTER`, `KEY_REFUSED`.
+   */
+  async rewrapKeys(): Promise<number> {
+    this.#requireOpen();
+    return this.#custody.rewrapKeys();
+  }
+
   stats(): StoreStats {
     return collectStats({
       wal: this.#wal,
@@ -380,6 +446,7 @@ export class Store implements CommitPipe, AsyncDisposable {
     this.#schedule.stop();
     this.#liveUndo.stop();
     await this.#janitor.stop();
+    await this.#custody.stop();
     await this.#queue.drain();
     try {
       if (!this.#guard.isPoisoned) await this.#checkpointer.run(true);

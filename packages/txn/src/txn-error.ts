@@ -18,8 +18,12 @@ import { type ErrorDetails, KvsError, type Outcome, isKvsError } from "@kvs/env"
  * - `TXN_DAMAGED_STORE`: files of the store are missing or too short.
  * - `TXN_DAMAGED_KEYS`: the file that holds the store's data keys is damaged, was changed, or belongs to another store.
  * - `TXN_KEYS_REQUIRED`: the store is encrypted, and was opened without a provider of its master key.
+ * - `TXN_NOT_ENCRYPTED`: the store is plain, and has no keys to change; open it with a provider first.
  * - `TXN_TOO_MANY_KEYS` (retryable): earlier rotations of the store's keys have not come to their end.
  * - `TXN_UNKNOWN_VERSION`: a file was written by a newer version of the program.
+ * - `TXN_DAMAGED_COPY`: a copy of a store is damaged, cut off, or no copy of a store.
+ * - `TXN_STORE_EXISTS`: a copy was to be restored where a store is.
+ * - `TXN_RESTORE_INCOMPLETE`: a restore into this directory did not end; restore the copy again.
  */
 export type TxnErrorCode =
   | "TXN_POISONED"
@@ -36,8 +40,12 @@ export type TxnErrorCode =
   | "TXN_DAMAGED_STORE"
   | "TXN_DAMAGED_KEYS"
   | "TXN_KEYS_REQUIRED"
+  | "TXN_NOT_ENCRYPTED"
   | "TXN_TOO_MANY_KEYS"
-  | "TXN_UNKNOWN_VERSION";
+  | "TXN_UNKNOWN_VERSION"
+  | "TXN_DAMAGED_COPY"
+  | "TXN_STORE_EXISTS"
+  | "TXN_RESTORE_INCOMPLETE";
 
 export interface TxnErrorOptions {
   readonly outcome?: Outcome;
@@ -58,6 +66,12 @@ export function txnError(
 /** What every call gets after `close`. */
 export function closedError(): KvsError<TxnErrorCode> {
   return txnError("TXN_CLOSED", "the store is closed; open it again");
+}
+
+/** What a plain store answers to questions about keys. */
+export function notEncrypted(): KvsError<TxnErrorCode> {
+  const message = "the store is not encrypted; open it with a provider of master keys first";
+  return txnError("TXN_NOT_ENCRYPTED", message);
 }
 
 /** The error, of any layer, for a caller whose request certainly has no effect. */

@@ -126,11 +126,9 @@ test("a destroyed key is gone from the file, and its number is not used again", 
   await inProcess(newStorage(), async (environment) => {
     const ring = await KeyRing.create(environment, OPTIONS);
     await ring.addKey();
-    await ring.noteRetiredAt(77);
-    await ring.noteRetiredAt(70);
-    expect([ring.idsIn("retired"), ring.retiredAt(1), ring.retiredAt(9)]).toEqual([[1], 77, 0]);
+    expect([ring.idsIn("retired"), ring.isAllSealed]).toEqual([[1], false]);
     await ring.markRewritten([1]);
-    expect(ring.idsIn("rewritten")).toEqual([1]);
+    expect([ring.idsIn("rewritten"), ring.isAllSealed]).toEqual([[1], true]);
     await ring.destroy([]);
     await ring.destroy([1]);
 
@@ -260,13 +258,13 @@ test("the example of docs/formats/key-ring.md is the ring that it says", async (
   expect(content).toEqual({
     storeId: [0x01020304, 0x05060708],
     nextId: 3,
+    isAllSealed: true,
     entries: [
-      { id: 1, state: "destroyed", createdMs: 1000, retiredAt: 4096, wrapped: undefined },
+      { id: 1, state: "destroyed", createdMs: 1000, wrapped: undefined },
       {
         id: 2,
         state: "current",
         createdMs: 2000,
-        retiredAt: 0,
         wrapped: { masterKeyName: "main", bytes: Uint8Array.of(0xaa, 0xbb) },
       },
     ],

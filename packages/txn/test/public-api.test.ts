@@ -5,12 +5,15 @@ test("exported names change only on purpose", () => {
   expect(Object.keys(txn).toSorted()).toMatchInlineSnapshot(`
     [
       "BATCH_BYTES_MAX",
+      "HotCopy",
       "KEY_BYTES_MAX",
       "MAIN_TREE",
       "Store",
       "VALUE_BYTES_MAX",
       "encodeBatch",
+      "listKeys",
       "recordKindName",
+      "restoreCopy",
       "storePaths",
       "timestampFromMs",
       "timestampToMs",
