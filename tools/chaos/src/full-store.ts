@@ -9,7 +9,7 @@ const CALLERS = 4;
 /** Refusals in a row after which a caller takes the disk for full. */
 const REFUSALS_IN_A_ROW = 3;
 /** Rows deleted in one step, each by a batch of its own. */
-const DELETES = 50;
+const DELETES = 500;
 /** Rows written in one step when there is space again. */
 const WRITES = 50;
 const WRITE_TRIES_MAX = 250;
