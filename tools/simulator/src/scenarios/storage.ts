@@ -5,6 +5,7 @@ import {
   CRASH_POINTS_IN_RECOVERY,
   type Scenario,
 } from "../scenario.ts";
+import { FLOOD_FAULT } from "./storage/disk-space.ts";
 import { StorageRun } from "./storage/storage-run.ts";
 
 /**
@@ -31,6 +32,7 @@ export const storageScenario: Scenario = {
     CRASH_POINTS,
     CRASH_POINTS_IN_RECOVERY,
     CRASH_IMAGES,
+    FLOOD_FAULT,
   ],
   run: (seed, options) => new StorageRun(seed, options).run(),
 };

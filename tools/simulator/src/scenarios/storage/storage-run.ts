@@ -5,7 +5,6 @@ import {
   NO_FAULTS,
   Simulation,
   type SimHost,
-  type SimStorage,
   type TraceLine,
   drawFaultPlan,
   startNemesis,
@@ -24,18 +23,17 @@ import { exploreDamage } from "./damage-explorer.ts";
 import { drawDamages } from "./damage-at-rest.ts";
 import { DiskOracle } from "./disk-oracle.ts";
 import { MAIN, ModelledStore, type PlannedMutation } from "./modelled-store.ts";
-import { recover } from "./recover.ts";
+import { DiskSpace } from "./disk-space.ts";
+import { ImageOracle } from "./image-oracle.ts";
+import { readPagePartition } from "./page-partition.ts";
 import { type StoreKnobs, drawStoreKnobs } from "./store-knobs.ts";
 import { prefill } from "./prefill.ts";
 import { hideSpreadVersions, reviveTornGroup } from "./special-scripts.ts";
-import { type Allowance, StoreModel } from "./store-model.ts";
+import { StoreModel } from "./store-model.ts";
 import { Workload } from "./workload.ts";
 
 const HOST = "n1";
 const PAGES_PATH = "store/pages.kvs";
-/** What fills a small disk, until space is given back. */
-const BALLAST_PATH = "ballast";
-const BALLAST_BYTES: number = 4 << 20;
 
 /** Faults end after this long; most seeds have used up their batches before. */
 const SAFETY_MS = 60_000;
@@ -45,17 +43,10 @@ const LIVENESS_MS = 300_000;
 const SUPERVISOR_MS = 50;
 /** A step of the run, after which the images taken meanwhile are looked at. */
 const STEP_MS = 1000;
-/** Power cuts whose images are recovered besides, and answers whose worst case is. */
-const IMAGES_MAX = 24;
+/** Answers whose worst case is recovered. */
 const ANSWERS_MAX = 24;
 /** A run with so many violations need not go on. */
 const VIOLATIONS_MAX = 5;
-
-/** An image of a power cut that did not happen. */
-interface Image {
-  readonly storage: SimStorage;
-  readonly allowed: Allowance;
-}
 
 /** One seed: a store that lives through many lives, and what is left of it. */
 export class StorageRun {
@@ -68,12 +59,11 @@ export class StorageRun {
   readonly #model = new StoreModel(MAIN);
   readonly #answers: AcknowledgementOracle;
   readonly #disk: DiskOracle;
-  readonly #images: Image[] = [];
+  readonly #images: ImageOracle;
+  readonly #space: DiskSpace | undefined;
   readonly #violations: string[] = [];
   readonly #trace: string[] = [];
   readonly #calls: Random;
-  /** Power cuts that were tried on images, those in the midst of a recovery, images that differed. */
-  readonly #crashes = { points: 0, inRecovery: 0, recovered: 0 };
   #operations = 0;
   #workLeft: number;
   #isDone = false;
@@ -84,7 +74,6 @@ export class StorageRun {
   #readErrors = 0;
   /** Disk calls until the power fails; 0 if it does not. */
   #callsToCrash = 0;
-  #imagesLeft = IMAGES_MAX;
   #answersLeft = ANSWERS_MAX;
 
   constructor(seed: number, options: SeedOptions) {
@@ -106,6 +95,9 @@ export class StorageRun {
     this.#calls = draws.split("calls");
     this.#workLeft = this.#knobs.work;
     const store = this.#knobs.store;
+    const mutants = this.#mutants;
+    const random = draws;
+    this.#images = new ImageOracle({ model: this.#model, store, mutants, random });
     this.#answers = new AcknowledgementOracle(this.#model, store, this.#mutants);
     this.#disk = new DiskOracle({
       storage: () => this.#host.storage,
@@ -117,7 +109,7 @@ export class StorageRun {
       onDiskCall: (call) => this.#onDiskCall(call),
     });
     if (totalBytes !== undefined) {
-      this.#host.storage.writeFile(BALLAST_PATH, new Uint8Array(BALLAST_BYTES).fill(1));
+      this.#space = new DiskSpace(this.#simulation, this.#host, draws.split("space"));
     }
   }
 
@@ -128,13 +120,13 @@ export class StorageRun {
     await this.#runUntil(SAFETY_MS);
     nemesis.heal();
     this.#isHealed = true;
-    const { storage } = this.#host;
-    if (storage.files().includes(BALLAST_PATH)) storage.removeFile(BALLAST_PATH);
+    this.#space?.end();
     this.#host.restart();
     await this.#runUntil(SAFETY_MS + LIVENESS_MS);
     if (!this.#isDone && this.#violations.length === 0) {
       this.#violations.push(`the store is not done ${LIVENESS_MS / 1000} s after the last fault`);
     }
+    this.#checkPartition();
     await this.#damage();
     this.#violations.push(...(await this.#disk.violations()));
     await this.#runSpecialScripts();
@@ -234,11 +226,7 @@ export class StorageRun {
       return { type: "error", code: "DISK_IO" };
     }
     const isChange = call.operation !== "readAt" && call.operation !== "readAtSync";
-    if (isChange && this.#imagesLeft > 0 && this.#calls.chance(1 / 40)) {
-      this.#imagesLeft--;
-      const storage = this.#host.storage.sampleCrashImage(this.#calls);
-      this.#images.push({ storage, allowed: this.#model.allowance() });
-    }
+    if (isChange) this.#images.note(this.#host.storage, this.#calls);
     return undefined;
   }
 
@@ -266,37 +254,14 @@ export class StorageRun {
 
   async #lookAtImages(): Promise<void> {
     this.#violations.push(...(await this.#answers.violations()));
-    for (const { storage, allowed } of this.#images.splice(0)) {
-      try {
-        await this.#recoverTwice(storage, allowed);
-      } catch (error) {
-        const text = error instanceof Error ? error.message : String(error);
-        this.#violations.push(`after a power cut at batch ${allowed.submitted}: ${text}`);
-      }
-    }
+    this.#violations.push(...(await this.#images.violations()));
   }
 
-  /** Recovers an image; crashes that once, somewhere, and recovers again. */
-  async #recoverTwice(image: SimStorage, allowed: Allowance): Promise<void> {
-    const random = this.#random.split(`recovery-${this.#crashes.recovered}`);
-    const options = { store: this.#knobs.store, mutants: this.#mutants, random };
-    let crashed: SimStorage | undefined;
-    const batch = await recover(image.clone(), this.#model, {
-      ...options,
-      allowed,
-      isThorough: random.chance(0.2),
-      crashed: (storage) => {
-        if (random.chance(0.05)) crashed = storage.sampleCrashImage(random);
-      },
-    });
-    this.#crashes.points++;
-    this.#crashes.recovered++;
-    if (crashed === undefined) return;
-    const same = { acknowledged: batch, submitted: batch };
-    await recover(crashed, this.#model, { ...options, allowed: same });
-    this.#crashes.points++;
-    this.#crashes.inRecovery++;
-    this.#crashes.recovered++;
+  /** The pages at rest: each is owned once, or free. */
+  #checkPartition(): void {
+    if (!this.#isDone || this.#violations.length > 0) return;
+    const { faults } = readPagePartition(this.#host.storage.readFile(PAGES_PATH));
+    this.#violations.push(...faults.slice(0, VIOLATIONS_MAX));
   }
 
   /** Damages copies of the disk, once all is done. */
@@ -328,9 +293,7 @@ export class StorageRun {
   async #exploreCrashes(): Promise<void> {
     if (this.#violations.length > 0) return;
     const report = await exploreDrawnCrashes(this.#random.split("explore"), this.#mutants);
-    this.#crashes.points += report.images + report.recoveryCrashes;
-    this.#crashes.inRecovery += report.recoveryCrashes;
-    this.#crashes.recovered += report.recoveries;
+    this.#images.add(report);
     this.#violations.push(...report.violations);
   }
 
@@ -347,15 +310,16 @@ export class StorageRun {
       ([name, { firedCount }]) => [name, firedCount] as const,
     );
     const { submitted } = this.#model;
+    const { points, inRecovery, recovered } = this.#images.counts;
     return {
       violations: this.#violations.slice(0, VIOLATIONS_MAX),
       simulatedSeconds,
       operations: this.#operations,
       faults: new Map([
         ...Object.entries(faults),
-        [CRASH_POINTS, this.#crashes.points + this.#answers.checked],
-        [CRASH_POINTS_IN_RECOVERY, this.#crashes.inRecovery],
-        [CRASH_IMAGES, this.#crashes.recovered + this.#answers.checked],
+        [CRASH_POINTS, points + this.#answers.checked],
+        [CRASH_POINTS_IN_RECOVERY, inRecovery],
+        [CRASH_IMAGES, recovered + this.#answers.checked],
       ]),
       probes: new Map([
         ...Object.entries(probes),

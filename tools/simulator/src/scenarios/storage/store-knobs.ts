@@ -61,7 +61,7 @@ export function drawStoreKnobs(random: Random): StoreKnobs {
     writers: 1 + random.below(4),
     readers: 1 + random.below(2),
     prefillPages: frames <= 16 && random.chance(0.5) ? 10 * frames : 0,
-    totalBytes: random.chance(0.15) ? (6 << 20) + random.below(1 << 20) : undefined,
+    totalBytes: random.chance(0.25) ? (6 << 20) + random.below(1 << 20) : undefined,
     batchesPerLife: pick(random, [20, 60, 400]),
     work: isLarge ? Math.max(600, 2 * mutationsMax) : 600,
   };

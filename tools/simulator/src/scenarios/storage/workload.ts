@@ -1,5 +1,5 @@
-import { type Environment, type KvsError, type Random, isKvsError, pick, sleep } from "@kvs/env";
-import { type Entry, type Snapshot } from "@kvs/txn";
+import { type Environment, type Random, isKvsError, pick, sleep } from "@kvs/env";
+import { type Entry, type Snapshot, Store } from "@kvs/txn";
 import {
   type Content,
   StorageViolation,
@@ -96,6 +96,7 @@ export class Workload {
   async #writeOnce(random: Random): Promise<void> {
     const choice = random.nextFloat();
     if (choice < 0.03) await this.#open.store.checkpoint();
+    else if (choice < 0.035) await this.#openTwice();
     else if (choice < 0.05) await this.#openTree(pick(random, TREE_NAMES));
     else {
       const planned = this.#drawBatch(random);
@@ -106,6 +107,18 @@ export class Workload {
 
   async #openTree(name: string): Promise<void> {
     if (!this.#open.knows(name)) await this.#open.openTree(name);
+  }
+
+  /** The directory is this store's alone, as long as it is open. */
+  async #openTwice(): Promise<void> {
+    const { environment, knobs } = this.#options;
+    try {
+      await Store.open(environment, knobs.store);
+    } catch (error) {
+      if (isKvsError(error, "DISK_LOCKED")) return;
+      throw error;
+    }
+    throw new StorageViolation("one directory was opened twice at the same time");
   }
 
   #drawBatch(random: Random): PlannedMutation[] {
@@ -132,7 +145,7 @@ export class Workload {
       await this.#passable(async () => {
         if (random.chance(0.3)) await this.#scan(random);
         else await this.#get(random);
-      });
+      }, isPassingRead);
     }
   }
 
@@ -191,7 +204,7 @@ export class Workload {
         if (!random.chance(0.3)) return;
         held.snapshot.close();
         this.#held.splice(this.#held.indexOf(held), 1);
-      });
+      }, isPassingRead);
     }
   }
 
@@ -224,16 +237,23 @@ export class Workload {
   }
 
   /** Does an operation; one that may be tried again later is left at that. */
-  async #passable(operation: () => Promise<void>): Promise<void> {
+  async #passable(operation: () => Promise<void>, mayPass = isPassing): Promise<void> {
     try {
       await operation();
     } catch (error) {
-      if (!isPassing(error)) throw error;
+      if (!mayPass(error)) throw error;
     }
   }
 }
 
 /** Failures after which a store goes on. */
-function isPassing(error: unknown): error is KvsError {
+function isPassing(error: unknown): boolean {
   return isKvsError(error) && (error.retryable || error.code === "DISK_IO");
+}
+
+/** The same, but for the lack of space: readers need none. */
+function isPassingRead(error: unknown): boolean {
+  const isFull = isKvsError(error, "DISK_FULL") || isKvsError(error, "WAL_DISK_FULL");
+  if (isFull) throw new StorageViolation("a read was refused because the disk is full");
+  return isPassing(error);
 }

@@ -1,0 +1,103 @@
+import { type Random } from "@kvs/env";
+import { type SimStorage } from "@kvs/sim";
+import { type StoreOptions } from "@kvs/txn";
+import { type CrashReport } from "./crash-explorer.ts";
+import { recover } from "./recover.ts";
+import { type Allowance, type StoreModel } from "./store-model.ts";
+
+/** Power cuts whose images are recovered in one run. */
+const IMAGES_MAX = 24;
+/** At one change of the disk in so many an image is taken. */
+const IMAGE_EVERY = 40;
+
+/** An image of a power cut that did not happen. */
+interface Image {
+  readonly storage: SimStorage;
+  readonly allowed: Allowance;
+}
+
+export interface ImageOracleOptions {
+  readonly model: StoreModel;
+  readonly store: StoreOptions;
+  readonly mutants: readonly string[];
+  readonly random: Random;
+}
+
+/**
+ * Recovers images of power cuts that a run could have had, and some of them once more after a power
+ * cut in the midst of the first recovery. Counts crash points, its own and those of others.
+ */
+export class ImageOracle {
+  readonly #options: ImageOracleOptions;
+  readonly #images: Image[] = [];
+  #imagesLeft = IMAGES_MAX;
+  #points = 0;
+  #inRecovery = 0;
+  #recovered = 0;
+
+  constructor(options: ImageOracleOptions) {
+    this.#options = options;
+  }
+
+  /** Power cuts that were tried, those in the midst of a recovery, and images that differed. */
+  get counts(): {
+    readonly points: number;
+    readonly inRecovery: number;
+    readonly recovered: number;
+  } {
+    return { points: this.#points, inRecovery: this.#inRecovery, recovered: this.#recovered };
+  }
+
+  /** Counts what somebody else tried. */
+  add({ images, recoveryCrashes, recoveries }: CrashReport): void {
+    this.#points += images + recoveryCrashes;
+    this.#inRecovery += recoveryCrashes;
+    this.#recovered += recoveries;
+  }
+
+  /** Called at a change of the disk; perhaps takes an image, drawn by `random`. */
+  note(storage: SimStorage, random: Random): void {
+    if (this.#imagesLeft === 0 || !random.chance(1 / IMAGE_EVERY)) return;
+    this.#imagesLeft--;
+    const allowed = this.#options.model.allowance();
+    this.#images.push({ storage: storage.sampleCrashImage(random), allowed });
+  }
+
+  /** Recovers the images taken since the last call; returns what is wrong. */
+  async violations(): Promise<readonly string[]> {
+    const violations: string[] = [];
+    for (const { storage, allowed } of this.#images.splice(0)) {
+      try {
+        await this.#recoverTwice(storage, allowed);
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        violations.push(`after a power cut at batch ${allowed.submitted}: ${text}`);
+      }
+    }
+    return violations;
+  }
+
+  /** Recovers an image; crashes that once, somewhere, and recovers again. */
+  async #recoverTwice(image: SimStorage, allowed: Allowance): Promise<void> {
+    const { model, store, mutants } = this.#options;
+    const random = this.#options.random.split(`recovery-${this.#recovered}`);
+    const options = { store, mutants, random };
+    let crashed: SimStorage | undefined;
+    const batch = await recover(image.clone(), model, {
+      ...options,
+      allowed,
+      isThorough: random.chance(0.2),
+      crashed: (storage) => {
+        if (random.chance(0.05)) crashed = storage.sampleCrashImage(random);
+      },
+    });
+    this.#points++;
+    this.#recovered++;
+    if (crashed === undefined) return;
+    const same = { acknowledged: batch, submitted: batch };
+    await recover(crashed, model, { ...options, allowed: same });
+    this.#points++;
+    this.#inRecovery++;
+    this.#recovered++;
+  }
+}
