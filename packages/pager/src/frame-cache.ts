@@ -135,6 +135,7 @@ export class FrameCache {
   evict(sparesPeriod: boolean): boolean {
     const frame = this.#replacement.choose(sparesPeriod ? this.#period : 0);
     if (frame === ABSENT) return false;
+    this.#replacement.noteEviction(frame, this.pageOf[frame] as PageId);
     this.drop(frame);
     this.evictions++;
     return true;
@@ -147,7 +148,7 @@ export class FrameCache {
     this.#table.add(id, frame);
     this.#state[frame] = RESIDENT;
     this.pageOf[frame] = id;
-    this.#replacement.add(frame, this.#period);
+    this.#replacement.add(frame, id, this.#period);
   }
 
   /** Forgets a page, dirty or not, if it is resident. Its frame is free at once or when unpinned. */
