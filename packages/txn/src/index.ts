@@ -17,7 +17,9 @@ export { type VersionedValue } from "./row-reader.ts";
 export { type EntryBatch } from "./entry-batch.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
-export { type ReadOptions, type ScanOptions, Store } from "./store.ts";
+export { type RecoveryProgress, type RecoveryReport } from "./recovery-progress.ts";
+export { Store } from "./store.ts";
+export { type ReadOptions, type ScanOptions } from "./store-reads.ts";
 export { storePaths } from "./store-paths.ts";
 export {
   type CompressionOptions,

@@ -92,6 +92,19 @@ export async function openEngine(
   }
 }
 
+/**
+ * Makes sure that there is a store, complete or not.
+ *
+ * @throws {KvsError} `TXN_NO_STORE`.
+ */
+export async function requireStore(environment: Environment, path: string): Promise<void> {
+  const { pages } = storePaths(path);
+  if ((await environment.disk.stat(pages)) !== undefined) return;
+  if (await isRestoring(environment, path)) return;
+  const message = `${path} holds no store; name the directory of one`;
+  throw txnError("TXN_NO_STORE", message, { details: { path } });
+}
+
 interface Opening {
   readonly environment: Environment;
   readonly options: ResolvedStoreOptions;

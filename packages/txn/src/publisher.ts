@@ -8,6 +8,14 @@ interface Settler {
 
 const NOBODY: Settler = { resolve: () => undefined, reject: () => undefined };
 
+/** What goes wrong on purpose. */
+interface PublisherSabotage {
+  /** Readers see a batch that is applied, durable or not. */
+  readonly publishesEarly?: boolean;
+  /** So do those who wait for it. */
+  readonly acknowledgesEarly?: boolean;
+}
+
 /**
  * Makes committed batches visible, in order, when their commit records are durable.
  *
@@ -19,10 +27,13 @@ export class Publisher {
   readonly #timestamps: Timestamp[] = [];
   readonly #lsns: number[] = [];
   readonly #settlers: Settler[] = [];
+  readonly #sabotage: PublisherSabotage;
   #head = 0;
 
-  constructor(publishedTs: Timestamp) {
+  /** @param sabotage For tests. */
+  constructor(publishedTs: Timestamp, sabotage: PublisherSabotage = {}) {
     this.#publishedTs = publishedTs;
+    this.#sabotage = sabotage;
   }
 
   get publishedTs(): Timestamp {
@@ -40,6 +51,8 @@ export class Publisher {
       this.#timestamps.push(timestamp);
       this.#lsns.push(lsn);
       this.#settlers.push({ resolve, reject });
+      if (this.#sabotage.publishesEarly === true) this.#publishedTs = timestamp;
+      if (this.#sabotage.acknowledgesEarly === true) this.advance(lsn);
     });
   }
 

@@ -53,6 +53,24 @@ export class RowReader {
     return found instanceof LongValue ? found.read() : found;
   }
 
+  /**
+   * The bytes of the value of `key` where they lie in its page, not copied: gone with the next call
+   * that reads or writes. A long value is put together, and so is a copy.
+   *
+   * @throws {PageMiss} if a page is not resident.
+   */
+  viewResident(tree: TreeState, key: Uint8Array, timestamp: Timestamp): Uint8Array | undefined {
+    this.#probe.set(key, key.length, timestamp);
+    if (!this.#finder.find(tree, this.#probe)) return undefined;
+    const { view, slot } = this.#finder;
+    const flags = entryInfo(view, slot);
+    if ((flags & INFO_TOMBSTONE) !== 0) return undefined;
+    const from = cellValueAt(view, slot);
+    const to = from + cellValueLength(view, slot);
+    if ((flags & INFO_OVERFLOW) === 0) return view.u8.subarray(from, to);
+    return new OverflowReader(this.#pager, readOverflow(view.u8, from, to)).read();
+  }
+
   /** The same, loading what is missing while others run. */
   async read(
     tree: TreeState,

@@ -1,9 +1,6 @@
 import { PAGE_BYTES, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
-import { type Checkpointer } from "./checkpoint.ts";
-import { type Forest } from "./forest.ts";
-import { type Publisher } from "./publisher.ts";
-import { type SnapshotRegistry } from "./snapshots.ts";
+import { type StoreParts } from "./store-parts.ts";
 import { type Timestamp } from "./timestamp.ts";
 
 /** What a store is doing. Counters begin when it is opened. */
@@ -27,26 +24,21 @@ export interface StoreStats {
   readonly pager: ReturnType<Pager["stats"]>;
 }
 
-export function collectStats(parts: {
-  readonly wal: Wal;
-  readonly pager: Pager;
-  readonly publisher: Publisher;
-  readonly snapshots: SnapshotRegistry;
-  readonly checkpointer: Checkpointer;
-  readonly forest: Forest;
-}): StoreStats {
+export function collectStats(parts: StoreParts): StoreStats {
+  const { publisher, checkpointer, reads, engine } = parts;
+  const { pager, wal, forest } = engine;
   return {
-    publishedTs: parts.publisher.publishedTs,
-    pendingBatches: parts.publisher.pendingCount,
-    openSnapshots: parts.snapshots.openCount,
-    oldestSnapshot: parts.snapshots.oldest,
-    memoryBytes: (parts.pager.frameCount - parts.pager.stats().freeFrames) * PAGE_BYTES,
-    pageCount: parts.pager.pageCount,
-    freePages: parts.pager.space.freePages,
-    treeCount: parts.forest.names().size,
-    checkpointCount: parts.checkpointer.count,
-    logBytes: parts.checkpointer.logBytes,
-    wal: parts.wal.stats(),
-    pager: parts.pager.stats(),
+    publishedTs: publisher.publishedTs,
+    pendingBatches: publisher.pendingCount,
+    openSnapshots: reads.snapshots.openCount,
+    oldestSnapshot: reads.snapshots.oldest,
+    memoryBytes: (pager.frameCount - pager.stats().freeFrames) * PAGE_BYTES,
+    pageCount: pager.pageCount,
+    freePages: pager.space.freePages,
+    treeCount: forest.names().size,
+    checkpointCount: checkpointer.count,
+    logBytes: checkpointer.logBytes,
+    wal: wal.stats(),
+    pager: pager.stats(),
   };
 }

@@ -1,47 +1,26 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, type FileLock, isKvsError } from "@kvs/env";
-import { type TreeState } from "@kvs/btree";
-import { PageMiss, type Pager } from "@kvs/pager";
-import { type Wal } from "@kvs/wal";
-import { BatchApplication } from "./batch-application.ts";
+import { type Environment } from "@kvs/env";
+import { PAGE_BYTES } from "@kvs/pager";
 import { BytePool } from "./byte-pool.ts";
-import { MAIN_TREE, type Mutation, checkBatch, checkKeySize, encodeBatch } from "./batch-format.ts";
-import { BatchQueue } from "./batch-queue.ts";
-import { BatchSpace } from "./batch-space.ts";
+import { MAIN_TREE, type Mutation, checkBatch, encodeBatch } from "./batch-format.ts";
 import { type StoreFinding, checkStore } from "./check.ts";
-import { CheckpointSchedule } from "./checkpoint-schedule.ts";
-import { Checkpointer } from "./checkpoint.ts";
 import { type CommitPipe } from "./commit-pipe.ts";
 import { type EntryBatch } from "./entry-batch.ts";
-import { CATALOG_TREE, type Forest } from "./forest.ts";
+import { CATALOG_TREE } from "./forest.ts";
 import { type HotCopy, type HotCopyOptions, writeCopy } from "./hot-copy.ts";
-import { Janitor } from "./janitor.ts";
 import { type RotatedKeys } from "./key-ring-rotation.ts";
 import { type KeyInfo } from "./key-ring.ts";
-import { LiveUndo } from "./live-undo.ts";
-import { LogSync } from "./log-sync.ts";
-import { type MutationGuard } from "./mutation-guard.ts";
-import { type OpenedEngine, openEngine } from "./open-store.ts";
-import { Publisher } from "./publisher.ts";
-import { RowReader, type VersionedValue } from "./row-reader.ts";
-import { type Entry, Scan, type ScanRange } from "./scan.ts";
-import { type Snapshot, SnapshotRegistry } from "./snapshots.ts";
-import { StoreCustody } from "./store-custody.ts";
+import { openEngine, requireStore } from "./open-store.ts";
+import { type RecoveryReport } from "./recovery-progress.ts";
+import { type VersionedValue } from "./row-reader.ts";
+import { type Entry } from "./scan.ts";
+import { type Snapshot } from "./snapshots.ts";
 import { type StoreOptions, resolveStoreOptions } from "./store-options.ts";
+import { type StoreParts, assembleStore, closeFiles, endStore } from "./store-parts.ts";
+import { type ReadOptions, type ScanOptions } from "./store-reads.ts";
 import { type StoreStats, collectStats } from "./store-stats.ts";
-import { HybridClock, type Timestamp } from "./timestamp.ts";
-import { TreeMaker } from "./tree-maker.ts";
+import { type Timestamp } from "./timestamp.ts";
 import { closedError } from "./txn-error.ts";
-
-/** Where to read. */
-export interface ReadOptions {
-  /** The number of the tree; default `MAIN_TREE`. */
-  readonly tree?: number;
-  /** As of when; default: the newest published batch. */
-  readonly snapshot?: Snapshot;
-}
-
-export interface ScanOptions extends ScanRange, ReadOptions {}
 
 /**
  * A crash-safe, versioned store of byte keys: ordered trees over one page file, one log.
@@ -51,121 +30,24 @@ export interface ScanOptions extends ScanRange, ReadOptions {}
  * 2. A reader sees the batches that were published when it began, whole, and no others. It never
  *    waits for writers, nor they for it. Who has seen a batch answered sees it in later reads.
  * 3. A crash at any moment, recovery included, loses no answered batch and leaves none half done.
- * 4. Anything that goes wrong in the middle of a change ends all writing (`TXN_POISONED`): close the
- *    store and open it again.
+ * 4. A batch that meets an error half way, a damaged page or a full disk, is taken back at once, and
+ *    the store goes on. What leaves memory in doubt, or a sync that failed, ends all writing
+ *    (`TXN_POISONED`): close the store and open it again.
  *
  * Keys have at most 1,056 bytes, values 16 MiB, batches 64 MiB.
  *
  * How it works: ARCHITECTURE.md; formats: docs/formats.
  */
 export class Store implements CommitPipe, AsyncDisposable {
-  readonly #environment: Environment;
-  readonly #lock: FileLock;
-  readonly #wal: Wal;
-  readonly #pager: Pager;
-  readonly #guard: MutationGuard;
-  readonly #forest: Forest;
-  readonly #publisher: Publisher;
-  readonly #snapshots = new SnapshotRegistry();
-  readonly #logSync: LogSync;
-  readonly #liveUndo: LiveUndo;
-  readonly #queue: BatchQueue;
-  readonly #checkpointer: Checkpointer;
-  readonly #janitor: Janitor;
-  readonly #treeMaker: TreeMaker;
-  readonly #reader: RowReader;
+  readonly #parts: StoreParts;
+  readonly #reads: StoreParts["reads"];
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
   readonly #copies = new BytePool();
-  readonly #schedule: CheckpointSchedule;
-  readonly #custody: StoreCustody;
   #closing: Promise<void> | undefined;
 
-  private constructor(
-    environment: Environment,
-    engine: OpenedEngine,
-    options: ReturnType<typeof resolveStoreOptions>,
-  ) {
-    const { wal, pager, guard, mini, forest, header, analysis } = engine;
-    const { hooks, clock } = environment;
-    this.#environment = environment;
-    this.#lock = engine.lock;
-    this.#wal = wal;
-    this.#pager = pager;
-    this.#guard = guard;
-    this.#forest = forest;
-    this.#publisher = new Publisher(Math.max(analysis.committedTs, options.startTimestamp));
-    const newest = Math.max(analysis.newestTs, options.startTimestamp);
-    const time = new HybridClock(clock, newest);
-    const freesEarly = hooks.hasMutant("txn.free-before-commit");
-    const horizon = (): Timestamp => (freesEarly ? time.last : this.#horizon());
-    const commitsFirst = hooks.hasMutant("txn.commit-before-mini");
-    const publisher = this.#publisher;
-    const application = new BatchApplication({ forest, mini, wal, guard, horizon, commitsFirst });
-    this.#logSync = new LogSync({ environment, wal, guard, publisher });
-    const logSync = this.#logSync;
-    this.#liveUndo = new LiveUndo({
-      environment,
-      wal,
-      pager,
-      mini,
-      guard,
-      forest,
-      onRowUndone: (tree, key) => this.#janitor.noteUndone(tree, key),
-    });
-    const liveUndo = this.#liveUndo;
-    this.#queue = new BatchQueue({
-      clock,
-      time,
-      pager,
-      wal,
-      guard,
-      publisher,
-      application,
-      logSync,
-      liveUndo,
-      space: new BatchSpace({ pager, wal, onLogFull: () => this.#schedule.noteFullLog() }),
-      delayMs: () => this.#schedule.delayMs,
-    });
-    this.#checkpointer = new Checkpointer({
-      environment,
-      pager,
-      wal,
-      guard,
-      mini,
-      publisher,
-      forest,
-      header,
-      holds: engine.holds,
-    });
-    const queue = this.#queue;
-    this.#janitor = new Janitor({ environment, forest, pager, wal, mini, guard, queue, horizon });
-    this.#treeMaker = new TreeMaker({
-      forest,
-      pager,
-      mini,
-      guard,
-      wal,
-      queue,
-      time,
-      publisher,
-      logSync,
-      liveUndo,
-    });
-    this.#reader = new RowReader(pager);
-    this.#schedule = new CheckpointSchedule({
-      environment,
-      checkpointer: this.#checkpointer,
-      logBytes: options.checkpointLogBytes,
-      intervalMs: options.checkpointIntervalMs,
-    });
-    this.#custody = new StoreCustody({
-      environment,
-      engine,
-      path: options.path,
-      queue,
-      checkpointer: this.#checkpointer,
-      requireOpen: () => this.#requireOpen(),
-    });
+  private constructor(assemble: (requireOpen: () => void) => StoreParts) {
+    this.#parts = assemble(() => this.#requireOpen());
+    this.#reads = this.#parts.reads;
   }
 
   /**
@@ -181,32 +63,47 @@ export class Store implements CommitPipe, AsyncDisposable {
   static async open(environment: Environment, options: StoreOptions): Promise<Store> {
     const resolved = resolveStoreOptions(options);
     const engine = await openEngine(environment, resolved);
-    const store = new Store(environment, engine, resolved);
-    try {
-      if (engine.isNew) {
-        await store.#treeMaker.makeFirst(store.#checkpointer);
-        await store.#checkpointer.run(); // twice: no copy of the header says "new" any more
-        await store.#custody.noteCreated(); // nor is one of them plain
-      }
-      await store.#checkpointer.run();
-    } catch (error) {
-      await store.#abandon();
-      throw error;
-    }
-    for (const { tree, key } of engine.undoneRows) store.#janitor.noteUndone(tree, key);
-    store.#schedule.start();
-    store.#custody.start();
+    const store = new Store((requireOpen) =>
+      assembleStore(environment, engine, resolved, requireOpen),
+    );
+    await store.#begin(resolved.onProgress);
     return store;
+  }
+
+  /**
+   * Recovers a store and closes it: afterwards it opens at once. For after a crash, before a copy is
+   * taken or a server started.
+   *
+   * @throws {KvsError} `TXN_NO_STORE`; `DISK_LOCKED`; as `open`.
+   */
+  static async recover(environment: Environment, options: StoreOptions): Promise<RecoveryReport> {
+    await requireStore(environment, options.path);
+    const startMs = environment.clock.monotonicMs();
+    const store = await Store.open(environment, options);
+    const { analysis, header } = store.#parts.engine;
+    await store.close();
+    const { applied, skipped, pages } = analysis.redone;
+    return {
+      wasClean: header.isClean,
+      records: analysis.recordCount,
+      bytes: analysis.logBytes,
+      opsRedone: applied,
+      opsSkipped: skipped,
+      pages,
+      undoneBatches: analysis.losers.length,
+      publishedTimestamp: store.publishedTs,
+      durationMs: environment.clock.monotonicMs() - startMs,
+    };
   }
 
   /** Whether a failure ended all writing; reopening the store recovers it. */
   get isPoisoned(): boolean {
-    return this.#guard.isPoisoned;
+    return this.#parts.engine.guard.isPoisoned;
   }
 
   /** The newest batch that readers see. */
   get publishedTs(): Timestamp {
-    return this.#publisher.publishedTs;
+    return this.#parts.publisher.publishedTs;
   }
 
   /**
@@ -230,25 +127,21 @@ export class Store implements CommitPipe, AsyncDisposable {
     key: Uint8Array,
     options: ReadOptions = {},
   ): VersionedValue | undefined | Promise<VersionedValue | undefined> {
-    const tree = this.#treeToRead(key, options);
-    try {
-      return this.#reader.readResident(tree, key, this.#timestampOf(options));
-    } catch (error) {
-      if (!(error instanceof PageMiss)) throw error;
-    }
-    return this.#readLater(tree, key, options);
+    return this.#reads.read(key, options);
   }
 
   /** As `get`, but reads what is not in memory while the event loop stands still. */
   getSync(key: Uint8Array, options: ReadOptions = {}): Uint8Array | undefined {
-    const tree = this.#treeToRead(key, options);
-    const timestamp = this.#timestampOf(options);
-    try {
-      return this.#reader.readResident(tree, key, timestamp)?.value;
-    } catch (error) {
-      if (!(error instanceof PageMiss)) throw error;
-    }
-    return this.#reader.readSync(tree, key, timestamp)?.value;
+    return this.#reads.getSync(key, options);
+  }
+
+  /**
+   * As `getSync`, but the bytes are those in the page cache: read them at once, do not change them, and
+   * take a copy of what you keep. They mean nothing after the next call of any method of this store, or
+   * the end of this turn. For values within their page (up to some 1,000 bytes) nothing is copied.
+   */
+  getView(key: Uint8Array, options: ReadOptions = {}): Uint8Array | undefined {
+    return this.#reads.getView(key, options);
   }
 
   /**
@@ -261,11 +154,12 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async batch(mutations: readonly Mutation[]): Promise<{ readonly version: Timestamp }> {
     this.#requireOpen();
-    for (const { tree = MAIN_TREE } of mutations) this.#forest.treeOfUsers(tree);
+    const { forest } = this.#parts.engine;
+    for (const { tree = MAIN_TREE } of mutations) forest.treeOfUsers(tree);
     encodeBatch(this.#encoder, mutations);
-    if (mutations.length === 0) return { version: this.#publisher.publishedTs };
+    if (mutations.length === 0) return { version: this.#parts.publisher.publishedTs };
     const batch = this.#copies.copy(this.#encoder.buffer, 0, this.#encoder.position);
-    const version = await this.#queue.submit(batch);
+    const version = await this.#parts.queue.submit(batch);
     this.#afterBatch(batch, version);
     return { version };
   }
@@ -277,8 +171,9 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async propose(batch: Uint8Array): Promise<{ readonly version: Timestamp }> {
     this.#requireOpen();
-    checkBatch(batch, (tree) => this.#forest.has(tree) && tree !== CATALOG_TREE);
-    const version = await this.#queue.submit(batch);
+    const { forest } = this.#parts.engine;
+    checkBatch(batch, (tree) => forest.has(tree) && tree !== CATALOG_TREE);
+    const version = await this.#parts.queue.submit(batch);
     this.#afterBatch(batch, version);
     return { version };
   }
@@ -306,28 +201,14 @@ export class Store implements CommitPipe, AsyncDisposable {
    * As `scan`, up to 512 entries at once, of which none is an object: for who reads many. The memory
    * of a batch is the caller's own.
    */
-  async *scanBatches(options: ScanOptions = {}): AsyncGenerator<EntryBatch, void, undefined> {
-    const { gt, gte, lt, lte } = options;
-    for (const bound of [gt, gte, lt, lte]) checkKeySize(bound?.length ?? 0);
-    const tree = this.#treeToRead(NO_KEY, options);
-    const snapshot = this.#hold(options);
-    try {
-      const scan = new Scan(this.#pager, tree, options, snapshot.timestamp);
-      for (;;) {
-        const batch = await scan.next().catch(tellClosed);
-        if (batch.count === 0) return;
-        yield batch;
-        this.#requireOpen();
-      }
-    } finally {
-      snapshot.close();
-    }
+  scanBatches(options: ScanOptions = {}): AsyncGenerator<EntryBatch, void, undefined> {
+    return this.#reads.scanBatches(options);
   }
 
   /** Opens a view of the store as it is now. Versions that it sees are kept until it is closed. */
   snapshot(): Snapshot {
     this.#requireOpen();
-    return this.#snapshots.open(this.#publisher.publishedTs);
+    return this.#reads.snapshots.open(this.#parts.publisher.publishedTs);
   }
 
   /**
@@ -337,12 +218,27 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   openTree(name: string): Promise<number> {
     this.#requireOpen();
-    return this.#treeMaker.open(name);
+    return this.#parts.treeMaker.open(name);
   }
 
   /** Names and numbers of the trees. */
   trees(): ReadonlyMap<string, number> {
-    return this.#forest.names();
+    return this.#parts.engine.forest.names();
+  }
+
+  /**
+   * Waits until every batch that was called for before is durable and visible, or has failed: for who
+   * did not keep the promises.
+   *
+   * @throws {KvsError} `TXN_POISONED`, `WAL_DISK_FULL`, `WAL_SYNC_FAILED`: some are not durable, and
+   *   nobody knows whether they will be.
+   */
+  async sync(): Promise<void> {
+    this.#requireOpen();
+    const { queue, publisher, engine } = this.#parts;
+    await queue.drain();
+    if (publisher.pendingCount > 0) await engine.wal.sync();
+    engine.guard.requireSound();
   }
 
   /**
@@ -351,7 +247,7 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async checkpoint(): Promise<void> {
     this.#requireOpen();
-    await this.#checkpointer.run();
+    await this.#parts.checkpointer.run();
   }
 
   /**
@@ -362,7 +258,8 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async check(): Promise<readonly StoreFinding[]> {
     this.#requireOpen();
-    return this.#queue.exclusive(() => checkStore(this.#pager, this.#forest));
+    const { pager, forest } = this.#parts.engine;
+    return this.#parts.queue.exclusive(() => checkStore(pager, forest));
   }
 
   /**
@@ -371,7 +268,7 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   hotCopy(options: HotCopyOptions = {}): HotCopy {
     this.#requireOpen();
-    return this.#custody.hotCopy(options);
+    return this.#parts.custody.hotCopy(options);
   }
 
   /**
@@ -381,12 +278,12 @@ export class Store implements CommitPipe, AsyncDisposable {
    * @throws {KvsError} `DISK_EXISTS`; as `hotCopy`.
    */
   async copyTo(path: string, options: HotCopyOptions = {}): Promise<number> {
-    return writeCopy(this.#environment, this.hotCopy(options), path);
+    return writeCopy(this.#parts.environment, this.hotCopy(options), path);
   }
 
   /** The store's data keys, oldest first; empty if it is plain. */
   keys(): readonly KeyInfo[] {
-    return this.#custody.keys();
+    return this.#parts.custody.keys();
   }
 
   /**
@@ -400,7 +297,7 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async rotateKeys(): Promise<RotatedKeys> {
     this.#requireOpen();
-    return this.#custody.rotateKeys();
+    return this.#parts.custody.rotateKeys();
   }
 
   /**
@@ -412,18 +309,11 @@ export class Store implements CommitPipe, AsyncDisposable {
    */
   async rewrapKeys(): Promise<number> {
     this.#requireOpen();
-    return this.#custody.rewrapKeys();
+    return this.#parts.custody.rewrapKeys();
   }
 
   stats(): StoreStats {
-    return collectStats({
-      wal: this.#wal,
-      pager: this.#pager,
-      publisher: this.#publisher,
-      snapshots: this.#snapshots,
-      checkpointer: this.#checkpointer,
-      forest: this.#forest,
-    });
+    return collectStats(this.#parts);
   }
 
   /**
@@ -434,7 +324,7 @@ export class Store implements CommitPipe, AsyncDisposable {
    *   open recovers it.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= endStore(this.#parts);
     return this.#closing;
   }
 
@@ -442,74 +332,30 @@ export class Store implements CommitPipe, AsyncDisposable {
     return this.close();
   }
 
-  async #close(): Promise<void> {
-    this.#schedule.stop();
-    this.#liveUndo.stop();
-    await this.#janitor.stop();
-    await this.#custody.stop();
-    await this.#queue.drain();
+  async #begin(onProgress: StoreProgress): Promise<void> {
+    const { engine, treeMaker, checkpointer, custody, janitor, schedule } = this.#parts;
+    const totalBytes = engine.pager.stats().dirtyFrames * PAGE_BYTES;
     try {
-      if (!this.#guard.isPoisoned) await this.#checkpointer.run(true);
-    } finally {
-      this.#logSync.stop();
-      await this.#abandon();
-      this.#publisher.fail(this.#guard.error("unknown")); // whom a full disk kept waiting
-    }
-  }
-
-  /** Closes the files, whatever state they are in. */
-  async #abandon(): Promise<void> {
-    for (const close of [
-      () => this.#pager.close(),
-      () => this.#wal.close(),
-      () => this.#lock.release(),
-    ]) {
-      try {
-        await close();
-      } catch (error) {
-        const message = "a file of the store could not be closed";
-        this.#environment.trace.event("warn", "txn.store", message, { error: String(error) });
+      if (engine.isNew) {
+        await treeMaker.makeFirst(checkpointer);
+        await checkpointer.run(); // twice: no copy of the header says "new" any more
+        await custody.noteCreated(); // nor is one of them plain
       }
+      onProgress({ phase: "checkpoint", doneBytes: 0, totalBytes });
+      await checkpointer.run();
+      onProgress({ phase: "checkpoint", doneBytes: totalBytes, totalBytes });
+    } catch (error) {
+      await closeFiles(this.#parts);
+      throw error;
     }
+    for (const { tree, key } of engine.undoneRows) janitor.noteUndone(tree, key);
+    schedule.start();
+    custody.start();
   }
 
   #afterBatch(batch: Uint8Array, version: Timestamp): void {
-    this.#janitor.note(batch, version);
-    this.#schedule.noteLog();
-  }
-
-  async #readLater(
-    tree: TreeState,
-    key: Uint8Array,
-    options: ReadOptions,
-  ): Promise<VersionedValue | undefined> {
-    const snapshot = this.#hold(options);
-    try {
-      return await this.#reader.read(tree, key, snapshot.timestamp).catch(tellClosed);
-    } finally {
-      snapshot.close();
-    }
-  }
-
-  #horizon(): Timestamp {
-    return Math.min(this.#snapshots.oldest ?? Infinity, this.publishedTs);
-  }
-
-  #treeToRead(key: Uint8Array, options: ReadOptions): TreeState {
-    this.#requireOpen();
-    options.snapshot?.requireOpen();
-    checkKeySize(key.length);
-    return this.#forest.treeOfUsers(options.tree ?? MAIN_TREE).state;
-  }
-
-  #timestampOf(options: ReadOptions): Timestamp {
-    return options.snapshot?.timestamp ?? this.#publisher.publishedTs;
-  }
-
-  /** A snapshot of this read's own, at the timestamp of the one given, if any. */
-  #hold(options: ReadOptions): Snapshot {
-    if (options.snapshot !== undefined) return options.snapshot.share();
-    return this.#snapshots.open(this.#publisher.publishedTs);
+    this.#parts.janitor.note(batch, version);
+    this.#parts.schedule.noteLog();
   }
 
   #requireOpen(): void {
@@ -517,9 +363,4 @@ export class Store implements CommitPipe, AsyncDisposable {
   }
 }
 
-const NO_KEY = new Uint8Array(0);
-
-/** A read that the end of the store cut short. */
-function tellClosed(error: unknown): never {
-  throw isKvsError(error, "PAGER_CLOSED") ? closedError() : error;
-}
+type StoreProgress = ReturnType<typeof resolveStoreOptions>["onProgress"];
