@@ -7,8 +7,9 @@ import {
   availableFileSystems,
 } from "./reflink-disk.ts";
 import { type ScenarioContext } from "./scenario.ts";
-import { type StoreSettings, drawLife, drawSegmentBytes, openStore } from "./store-settings.ts";
+import { type StoreSettings, drawLife, drawStore, openStore } from "./store-settings.ts";
 import { verifyStore } from "./verify.ts";
+import { type Chore } from "./writer-settings.ts";
 import { WriterProcess, askedAfter } from "./writer-process.ts";
 
 /** Images of one store; then the writer dies, the images are looked at, and a new store begins. */
@@ -16,6 +17,7 @@ const IMAGES_PER_STORE = 20;
 /** The writer is killed and started again in between, so that images fall into recovery, too. */
 const IMAGES_PER_LIFE = 10;
 const CALLERS = [1, 8, 64];
+const CHORES: readonly Chore[] = ["checkpoint", "copy"];
 export interface PowerCutOptions {
   /** A library loaded before all others into the processes that write. */
   readonly preload?: string | undefined;
@@ -90,8 +92,7 @@ async function cutOneStore(
   const fileSystem = fileSystems[tally.stores++ % fileSystems.length]!;
   const drive = disk.make(fileSystem);
   const settings = {
-    path: join(drive.folder, "store"),
-    segmentBytes: drawSegmentBytes(random),
+    ...drawStore(random, join(drive.folder, "store"), context.sandbox.folder),
     ...drawLife(random),
   };
   const images: Image[] = [];
@@ -128,8 +129,9 @@ function startWriter(
   acknowledged: readonly number[],
 ): WriterProcess {
   const expected = { acknowledged, asked: askedAfter(acknowledged) };
-  const checkpointEveryMs = context.random.chance(0.3) ? 1 + context.random.below(40) : 0;
-  const settings = { store, mutants, expected, checkpointEveryMs };
+  const { random } = context;
+  const chores = CHORES.filter(() => random.chance(0.3));
+  const settings = { store, mutants, expected, chores, pauseMs: 1 + random.below(40) };
   return WriterProcess.start(settings, { sandbox: context.sandbox, preload });
 }
 

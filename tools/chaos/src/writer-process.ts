@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type Sandbox } from "./sandbox.ts";
-import { type Phase, type WriterSettings, parseLine } from "./writer-settings.ts";
+import { type Chore, type Phase, type WriterSettings, parseLine } from "./writer-settings.ts";
 
 const WRITER_MAIN = fileURLToPath(new URL("./writer-main.ts", import.meta.url));
 /** Of what a process complains about; the rest is dropped. */
@@ -21,6 +21,7 @@ export class WriterProcess {
   readonly #acknowledged: number[];
   readonly #waiting: { readonly phase: Phase; readonly resolve: () => void }[] = [];
   readonly #refusals = new Map<string, number>();
+  readonly #chores = new Map<Chore, number>();
   readonly #violations: string[] = [];
   #phase: Phase = "starting";
   #ackCount = 0;
@@ -76,6 +77,11 @@ export class WriterProcess {
     return this.#refusals;
   }
 
+  /** Chores that came to their end. */
+  get chores(): ReadonlyMap<Chore, number> {
+    return this.#chores;
+  }
+
   get hasEnded(): boolean {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
@@ -110,6 +116,9 @@ export class WriterProcess {
         break;
       case "refused":
         this.#refusals.set(line.code, (this.#refusals.get(line.code) ?? 0) + 1);
+        break;
+      case "done":
+        this.#chores.set(line.chore, (this.#chores.get(line.chore) ?? 0) + 1);
         break;
       case "violation":
         this.#violations.push(line.text);

@@ -8,12 +8,19 @@ export interface WriterSettings {
   readonly mutants: readonly string[];
   /** What the store must hold when it is opened; its length is the number of callers. */
   readonly expected: Expected;
-  /** Milliseconds between two checkpoints that are asked for; 0: none is. */
-  readonly checkpointEveryMs: number;
+  /** What is done beside the writes, in turn, with this pause before each. */
+  readonly chores: readonly Chore[];
+  readonly pauseMs: number;
 }
 
-/** What a writer is doing, in the order of its life; the last two alternate. */
-export type Phase = "starting" | "opening" | "verifying" | "writing" | "checkpoint";
+/**
+ * Work beside the writes: a checkpoint; a hot copy, which is restored and verified; a change of the
+ * keys of an encrypted store.
+ */
+export type Chore = "checkpoint" | "copy" | "rotation";
+
+/** What a writer is doing, in the order of its life; writing and chores alternate. */
+export type Phase = "starting" | "opening" | "verifying" | "writing" | Chore;
 
 /**
  * The lines that a writer prints, each in one write to a pipe: the parent reads them all, even if
@@ -22,13 +29,15 @@ export type Phase = "starting" | "opening" | "verifying" | "writing" | "checkpoi
  *   phase PHASE       from now on
  *   ack CALLER N      batch N of the caller was answered, or was found by a new process
  *   violation TEXT    a promise is broken
- *   refused CODE      a batch was refused for now, without effect, and will be called for again
+ *   refused CODE      a batch or chore was refused for now, without effect
+ *   done CHORE        a chore came to its end, and what it made is as it must be
  */
 export type WriterLine =
   | { readonly type: "phase"; readonly phase: Phase }
   | { readonly type: "ack"; readonly caller: number; readonly number: number }
   | { readonly type: "violation"; readonly text: string }
-  | { readonly type: "refused"; readonly code: string };
+  | { readonly type: "refused"; readonly code: string }
+  | { readonly type: "done"; readonly chore: Chore };
 
 /** Turns a line into text. */
 export function formatLine(line: WriterLine): string {
@@ -41,6 +50,8 @@ export function formatLine(line: WriterLine): string {
       return `violation ${line.text.replaceAll("\n", " ")}\n`;
     case "refused":
       return `refused ${line.code}\n`;
+    case "done":
+      return `done ${line.chore}\n`;
     default:
       return unreachable(line);
   }
@@ -61,6 +72,8 @@ export function parseLine(text: string): WriterLine {
       return { type, text: rest };
     case "refused":
       return { type, code: rest };
+    case "done":
+      return { type, chore: rest as Chore };
     default:
       throw new Error(`a writer printed what it should not: ${text}`);
   }

@@ -1,8 +1,8 @@
-import { writeSync } from "node:fs";
+import { rmSync, writeSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { KvsError } from "@kvs/env";
 import { type Store } from "@kvs/txn";
-import { openStore } from "./store-settings.ts";
+import { openStore, restoreHotCopy } from "./store-settings.ts";
 import { type Found, verifyStore } from "./verify.ts";
 import {
   type Trees,
@@ -13,7 +13,7 @@ import {
   ringTree,
   textOf,
 } from "./workload.ts";
-import { type WriterLine, type WriterSettings, formatLine } from "./writer-settings.ts";
+import { type Chore, type WriterLine, type WriterSettings, formatLine } from "./writer-settings.ts";
 
 const STDOUT = 1;
 /** How a writer ends that found a broken promise. */
@@ -36,33 +36,38 @@ export async function write(settings: WriterSettings): Promise<void> {
   if (found.violations.length > 0) fail(found.violations);
   for (const [caller, number] of found.heads.entries()) say({ type: "ack", caller, number });
   say({ type: "phase", phase: "writing" });
-  await new Writer(store, await openTrees(store), found).run(settings.checkpointEveryMs);
+  await new Writer(store, await openTrees(store), found, settings).run();
 }
 
 class Writer {
   readonly #store: Store;
   readonly #trees: Trees;
-  readonly #heads: readonly number[];
+  readonly #settings: WriterSettings;
+  /** The newest batch of each caller that was answered. */
+  readonly #heads: number[];
   #order: number;
 
-  constructor(store: Store, trees: Trees, { heads, last }: Found) {
+  constructor(store: Store, trees: Trees, { heads, last }: Found, settings: WriterSettings) {
     this.#store = store;
     this.#trees = trees;
-    this.#heads = heads;
+    this.#settings = settings;
+    this.#heads = [...heads];
     this.#order = last;
   }
 
-  async run(checkpointEveryMs: number): Promise<void> {
-    const work = this.#heads.map((head, caller) => this.#call(caller, head));
-    if (checkpointEveryMs > 0) work.push(this.#checkpoint(checkpointEveryMs));
+  async run(): Promise<void> {
+    const work = [...this.#heads.keys()].map((caller) => this.#call(caller));
+    if (this.#settings.chores.length > 0) work.push(this.#doChores());
     work.push(this.#read());
     await Promise.all(work);
   }
 
   /** Writes the batches of one caller, one after the other. */
-  async #call(caller: number, head: number): Promise<never> {
-    for (let number = head + 1; ; number++) {
+  async #call(caller: number): Promise<never> {
+    for (;;) {
+      const number = this.#heads[caller]! + 1;
       await this.#batch(caller, number);
+      this.#heads[caller] = number;
       say({ type: "ack", caller, number });
     }
   }
@@ -81,13 +86,41 @@ class Writer {
     }
   }
 
-  async #checkpoint(everyMs: number): Promise<never> {
-    for (;;) {
-      await wait(everyMs);
-      say({ type: "phase", phase: "checkpoint" });
-      await this.#store.checkpoint().catch(refusalOf);
+  async #doChores(): Promise<never> {
+    const { chores, pauseMs } = this.#settings;
+    for (let turn = 0; ; turn++) {
+      await wait(pauseMs);
+      const chore = chores[turn % chores.length]!;
+      say({ type: "phase", phase: chore });
+      try {
+        await this.#do(chore);
+        say({ type: "done", chore });
+      } catch (error) {
+        say({ type: "refused", code: refusalOf(error) });
+      }
       say({ type: "phase", phase: "writing" });
     }
+  }
+
+  async #do(chore: Chore): Promise<void> {
+    if (chore === "checkpoint") await this.#store.checkpoint();
+    else if (chore === "rotation") await this.#store.rotateKeys();
+    else await this.#copy();
+  }
+
+  /** Makes a copy while the others write, and looks what is in it. */
+  async #copy(): Promise<void> {
+    const { store } = this.#settings;
+    const path = `${store.path}.copy`;
+    rmSync(path, { recursive: true, force: true });
+    const acknowledged = [...this.#heads];
+    await restoreHotCopy(this.#store, path);
+    const asked = this.#heads.map((number) => number + 1);
+    const copy = await openStore({ ...store, path });
+    const { hasGaps = false } = this.#settings.expected;
+    const { violations } = await verifyStore(copy, { acknowledged, asked, hasGaps });
+    await copy.close();
+    if (violations.length > 0) fail(violations.map((text) => `in a copy: ${text}`));
   }
 
   /** Reads rings twice, by one snapshot: what is written meanwhile must not show. */

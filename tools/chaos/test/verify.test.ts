@@ -2,7 +2,7 @@ import { createRandom } from "@kvs/env";
 import { type Mutation, type Store } from "@kvs/txn";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Sandbox } from "../src/sandbox.ts";
-import { drawLife, openStore } from "../src/store-settings.ts";
+import { drawLife, drawStore, openStore } from "../src/store-settings.ts";
 import { verifyStore } from "../src/verify.ts";
 import {
   LAST_KEY,
@@ -27,8 +27,11 @@ let trees: Trees;
 /** A store in which each caller wrote so many batches. */
 beforeEach(async () => {
   sandbox = Sandbox.create();
-  const life = drawLife(createRandom(1));
-  store = await openStore({ path: `${sandbox.folder}/store`, segmentBytes: 1 << 20, ...life });
+  const random = createRandom(1);
+  store = await openStore({
+    ...drawStore(random, `${sandbox.folder}/store`, sandbox.folder),
+    ...drawLife(random),
+  });
   trees = await openTrees(store);
   let order = 0;
   for (let number = 1; number <= BATCHES; number++) {

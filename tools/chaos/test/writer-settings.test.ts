@@ -7,6 +7,7 @@ test("every line is read as it was said", () => {
     { type: "ack", caller: 63, number: 1234 },
     { type: "violation", text: "it is gone" },
     { type: "refused", code: "DISK_FULL" },
+    { type: "done", chore: "copy" },
   ];
 
   for (const line of lines) {

@@ -8,16 +8,17 @@ import {
   type ScenarioResult,
   skippedBecause,
 } from "../scenario.ts";
-import { drawLife, drawSegmentBytes } from "../store-settings.ts";
+import { drawLife, drawStore } from "../store-settings.ts";
 import { type Expected } from "../verify.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
-import { type Phase } from "../writer-settings.ts";
+import { type Chore, type Phase } from "../writer-settings.ts";
 
 /** Callers that write, in the parts with a process of its own. */
 const CALLERS = 8;
 /** How long a process may take for a step; the machine may be busy. */
 const STEP_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
+const CHORE_PAUSE_MS = 30;
 /** Kills on one full disk. */
 const KILLS = 3;
 
@@ -75,8 +76,11 @@ async function step(tally: Tally, name: string, body: () => Promise<unknown>): P
 
 async function fillByStore(context: ScenarioContext, disk: FullDisk, tally: Tally): Promise<void> {
   const { random } = context;
-  const life = { segmentBytes: drawSegmentBytes(random), ...drawLife(random) };
-  const store = await FullStore.open({ path: disk.path("filled"), ...life }, random);
+  const settings = {
+    ...drawStore(random, disk.path("filled"), context.sandbox.folder),
+    ...drawLife(random),
+  };
+  const store = await FullStore.open(settings, random);
   const run = (name: string, body: () => Promise<unknown>): Promise<boolean> =>
     step(tally, name, body);
   disk.addBallast();
@@ -109,12 +113,13 @@ async function fillByStore(context: ScenarioContext, disk: FullDisk, tally: Tall
 
 async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tally): Promise<void> {
   const { random, sandbox, mutants } = context;
-  const store = { path: disk.path("killed"), segmentBytes: 64 << 10, ...drawLife(random) };
+  const store = { ...drawStore(random, disk.path("killed"), sandbox.folder), ...drawLife(random) };
   let acknowledged: readonly number[] = Array.from({ length: CALLERS }, () => 0);
   const start = (): WriterProcess => {
     const expected: Expected = { acknowledged, asked: askedAfter(acknowledged), hasGaps: true };
-    const checkpointEveryMs = random.chance(0.5) ? 30 : 0;
-    return WriterProcess.start({ store, mutants, expected, checkpointEveryMs }, { sandbox });
+    const chores: readonly Chore[] = random.chance(0.5) ? ["checkpoint"] : [];
+    const settings = { store, mutants, expected, chores, pauseMs: CHORE_PAUSE_MS };
+    return WriterProcess.start(settings, { sandbox });
   };
   const end = async (writer: WriterProcess): Promise<void> => {
     await writer.kill();

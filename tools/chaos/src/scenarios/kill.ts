@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Random } from "@kvs/env";
 import { type Scenario, type ScenarioContext, type ScenarioResult } from "../scenario.ts";
-import { type StoreSettings, drawLife, drawSegmentBytes, openStore } from "../store-settings.ts";
+import { type StoreSettings, drawLife, drawStore, openStore } from "../store-settings.ts";
 import { type Expected, verifyStore } from "../verify.ts";
-import { type Phase } from "../writer-settings.ts";
+import { type Chore, type Phase } from "../writer-settings.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
 
 /** Rounds on one store; then a new one begins, so that its making is cut off, too. */
@@ -18,12 +18,12 @@ export const kill: Scenario = {
   description: "kill -9 of a process with an embedded store; a round is one kill",
   rounds: 200,
   run: async (context) => {
-    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], kills: new Map() };
+    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
     for (let number = 0; tally.violations.length === 0; number++) {
       if (!context.wantsMore(tally.rounds)) break;
       await killOneStore(context, number, tally);
     }
-    return resultOf(tally);
+    return tally satisfies ScenarioResult;
   },
 };
 
@@ -31,29 +31,29 @@ interface Tally {
   rounds: number;
   acknowledged: number;
   readonly violations: string[];
-  /** Kills by what the process was doing. */
-  readonly kills: Map<Phase, number>;
+  /** Kills by what the process was doing, and chores that came to their end. */
+  readonly counts: Record<string, number>;
 }
 
 /** A store's lives, each ended by a kill; each process verifies what the ones before left. */
 async function killOneStore(context: ScenarioContext, number: number, tally: Tally): Promise<void> {
   const { random } = context;
   const callers = CALLERS[random.below(CALLERS.length)]!;
-  const path = join(context.sandbox.makeFolder("kill"), String(number));
-  const segmentBytes = drawSegmentBytes(random);
+  const folder = context.sandbox.makeFolder("kill");
+  const constants = drawStore(random, join(folder, String(number)), folder);
   const first = tally.rounds;
   let acknowledged: readonly number[] = Array.from({ length: callers }, () => 0);
-  let store: StoreSettings = { path, segmentBytes, ...drawLife(random) };
+  let store: StoreSettings = { ...constants, ...drawLife(random) };
   while (tally.rounds - first < ROUNDS_PER_STORE && context.wantsMore(tally.rounds)) {
-    store = { path, segmentBytes, ...drawLife(random) };
-    const moment = drawMoment(random);
+    store = { ...constants, ...drawLife(random) };
+    const moment = drawMoment(random, store);
     const writer = WriterProcess.start(
       {
         store,
         mutants: context.mutants,
         expected: { acknowledged, asked: askedAfter(acknowledged) },
-        checkpointEveryMs:
-          moment.phase === "checkpoint" || random.chance(0.3) ? 1 + random.below(40) : 0,
+        chores: drawChores(random, store, moment.phase),
+        pauseMs: 1 + random.below(40),
       },
       context,
     );
@@ -63,7 +63,8 @@ async function killOneStore(context: ScenarioContext, number: number, tally: Tal
     acknowledged = [...writer.acknowledged];
     tally.rounds++;
     tally.acknowledged += writer.ackCount;
-    tally.kills.set(writer.phase, (tally.kills.get(writer.phase) ?? 0) + 1);
+    note(tally, `killed while ${writer.phase}`, 1);
+    for (const [chore, count] of writer.chores) note(tally, NAMES[chore], count);
     tally.violations.push(...writer.violations.map((text) => `store ${number}: ${text}`));
     if (tally.rounds % PROGRESS_ROUNDS === 0) {
       context.progress(`${tally.rounds} kills, ${tally.acknowledged} batches answered`);
@@ -75,13 +76,31 @@ async function killOneStore(context: ScenarioContext, number: number, tally: Tal
   tally.violations.push(...violations.map((text) => `store ${number}, at the end: ${text}`));
 }
 
-/** When a process dies: so long after it began to open, verify, write or make a checkpoint. */
-function drawMoment(random: Random): { readonly phase: Phase; readonly afterMs: number } {
+/** When a process dies: so long after it began to open, verify, write or do a chore. */
+function drawMoment(
+  random: Random,
+  { masterKeyFile }: StoreSettings,
+): { readonly phase: Phase; readonly afterMs: number } {
   const drawn = random.nextFloat();
   if (drawn < 0.3) return { phase: "opening", afterMs: random.below(60) };
   if (drawn < 0.4) return { phase: "verifying", afterMs: random.below(40) };
-  if (drawn < 0.6) return { phase: "checkpoint", afterMs: random.below(12) };
+  if (drawn < 0.55) return { phase: "checkpoint", afterMs: random.below(12) };
+  if (drawn < 0.65) return { phase: "copy", afterMs: random.below(60) };
+  if (drawn < 0.7 && masterKeyFile !== undefined) {
+    return { phase: "rotation", afterMs: random.below(60) };
+  }
   return { phase: "writing", afterMs: random.below(400) };
+}
+
+/** What a process does beside writing; at least the chore in which it is to die. */
+function drawChores(
+  random: Random,
+  { masterKeyFile }: StoreSettings,
+  phase: Phase,
+): readonly Chore[] {
+  const all: readonly Chore[] =
+    masterKeyFile === undefined ? ["checkpoint", "copy"] : ["checkpoint", "copy", "rotation"];
+  return all.filter((chore) => chore === phase || random.chance(0.3));
 }
 
 /** Opens the store once more, without a writer, and closes it in good order. */
@@ -96,12 +115,12 @@ async function lookAtLast(settings: StoreSettings, expected: Expected): Promise<
   }
 }
 
-function resultOf(tally: Tally): ScenarioResult {
-  const kills = [...tally.kills].map(([phase, count]) => [`killed while ${phase}`, count]);
-  return {
-    rounds: tally.rounds,
-    acknowledged: tally.acknowledged,
-    violations: tally.violations,
-    counts: Object.fromEntries(kills),
-  };
+const NAMES: Readonly<Record<Chore, string>> = {
+  checkpoint: "checkpoints",
+  copy: "copies restored and verified",
+  rotation: "changes of keys",
+};
+
+function note(tally: Tally, name: string, count: number): void {
+  tally.counts[name] = (tally.counts[name] ?? 0) + count;
 }
