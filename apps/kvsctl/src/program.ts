@@ -4,6 +4,7 @@ import { exportCollection } from "./commands/export.ts";
 import { type ImportFlags, importFile } from "./commands/import.ts";
 import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
 import { check, pageDump, walDump } from "./commands/offline.ts";
+import { recover } from "./commands/recover.ts";
 import { stats } from "./commands/stats.ts";
 import { SOURCE_FORMATS } from "./import/record-source.ts";
 import { type GlobalOptions, type Session, newSession } from "./session.ts";
@@ -89,6 +90,13 @@ function addDocumentCommands(program: Command): void {
 }
 
 function addOfflineCommands(program: Command): void {
+  program
+    .command("recover")
+    .description("recover a stopped server's data, as its next start would")
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .action((flags: { dataDir: string }, command: Command) =>
+      recover(sessionOf(command), flags.dataDir),
+    );
   program
     .command("check")
     .description("look at every byte of a stopped server's data")

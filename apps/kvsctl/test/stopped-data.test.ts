@@ -74,6 +74,24 @@ test("check names a damaged page, and fails", async () => {
   });
 });
 
+test("recover does what the next start would, once, and refuses data in use", async () => {
+  await makeData("SIGKILL");
+
+  const first = await run("recover");
+  expect(first).toMatchObject({ exitCode: 0, stderr: "" });
+  expect(first.stdout).toMatch(/^\.\/kvs-data is recovered, in [\d.]+ s\n/);
+  expect(first.stdout).toMatch(/log read: [\d.]+ MiB, \d+ records\n/);
+  const second: unknown = JSON.parse((await run("recover", "--json")).stdout);
+  expect(second).toMatchObject({ wasClean: true, undoneBatches: 0 });
+
+  await start();
+  expect((await run("get", "key")).stdout).toBe("value\n");
+  const inUse = await run("recover");
+  expect(inUse.exitCode).toBe(1);
+  expect(inUse.stderr).toContain("a server has ./kvs-data open; stop it first");
+  expect((await run("recover", "--data-dir", "nothing")).exitCode).toBe(1);
+});
+
 test("wal dump names the records", async () => {
   await makeData("SIGKILL");
 

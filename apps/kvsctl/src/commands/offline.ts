@@ -87,7 +87,7 @@ function entriesOf(bytes: Uint8Array): string {
 }
 
 /** Refuses a folder that is no data directory, or that a server has open. */
-async function requireStopped(
+export async function requireStopped(
   environment: Environment,
   path: string,
   shown: string,
