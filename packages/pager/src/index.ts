@@ -39,5 +39,5 @@ export { type OldKeyPages } from "./old-keys.ts";
 export { Pager } from "./pager.ts";
 export { type PagerOptions, type PagerStats } from "./pager-options.ts";
 export { type CorruptionReason, type PagerErrorCode } from "./pager-error.ts";
-export { type PageFileReport, type PageProblem, verifyPages } from "./check.ts";
+export { type PageFileReport, type PageProblem, type VerifyOptions, verifyPages } from "./check.ts";
 export { inspectPage, printPage } from "./inspect.ts";

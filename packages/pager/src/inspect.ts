@@ -1,6 +1,7 @@
 import { type HexdumpNote, hexdump } from "@kvs/codec";
 import { type Environment, assert, readFullyAt } from "@kvs/env";
 import {
+  FLAG_AUTHENTICATED,
   PAGE_BITMAP,
   PAGE_BYTES,
   PAGE_EPOCH_OFFSET,
@@ -20,7 +21,7 @@ import {
   pageLsn,
 } from "./page-header.ts";
 import { type PageId } from "./page-id.ts";
-import { findPageFault } from "./page-seal.ts";
+import { findPageFault, sealedKeyOf } from "./page-seal.ts";
 import { PageView } from "./page-view.ts";
 
 const TYPE_NAMES: ReadonlyMap<number, string> = new Map([
@@ -54,7 +55,8 @@ export async function inspectPage(
 }
 
 /**
- * Prints a page: what its header says, whether it is intact, and its bytes.
+ * Prints a page: what its header says, whether it is intact, which key its body is sealed with, and its
+ * bytes as they are: a sealed body stays sealed.
  *
  * @param page A page as it is on the disk; shorter at the end of a file.
  * @param id Where it was found.
@@ -67,13 +69,16 @@ export function printPage(page: Uint8Array, id: PageId): string {
   const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
   const fileId = view.getUint32(PAGE_FILE_ID_OFFSET, true);
   const fault = findPageFault(page, { id, fileId });
+  const key = sealedKeyOf(page);
+  const isHeader = (page[PAGE_FLAGS_OFFSET]! & FLAG_AUTHENTICATED) !== 0;
+  const seal = key === 0 ? "" : `, ${isHeader ? "authenticated" : "sealed"} with key ${key}`;
   const type = TYPE_NAMES.get(page[PAGE_TYPE_OFFSET]!) ?? `unknown type ${page[PAGE_TYPE_OFFSET]}`;
   const state =
     fault === undefined
       ? "intact"
       : `damaged: ${fault.reason}, expected ${fault.expected}, found ${fault.found}`;
   const bytes = hexdump(page, { baseOffset: id * PAGE_BYTES, notes: headerNotes(page) });
-  return `page ${id} (${type}), ${state}\n${bytes}`;
+  return `page ${id} (${type}), ${state}${seal}\n${bytes}`;
 }
 
 function headerNotes(page: Uint8Array): HexdumpNote[] {

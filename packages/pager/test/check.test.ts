@@ -9,15 +9,24 @@ import {
   toPageLsn,
   verifyPages,
 } from "../src/index.ts";
-import { sealPage } from "../src/page-seal.ts";
-import { FILE_ID, HEADER, PATH, type World, makeWorld, openPager, writePage } from "./fixture.ts";
+import { sealPage, writeChecksum } from "../src/page-seal.ts";
+import {
+  FILE_ID,
+  HEADER,
+  PATH,
+  TestKeys,
+  type World,
+  makeWorld,
+  openPager,
+  writePage,
+} from "./fixture.ts";
 
 const view = new PageView();
 
 /** A file with a bitmap page and pages 3 to 9, closed in good order. */
-async function soundFile(): Promise<World> {
+async function soundFile(keys?: TestKeys): Promise<World> {
   const world = makeWorld();
-  const pager = await openPager(world);
+  const pager = await openPager(world, keys === undefined ? {} : { keys });
   await pager.grow(200);
   for (let id = 3; id < 10; id++) await writePage(pager, toPageId(id), id);
   await pager.attempt(() => {
@@ -41,10 +50,78 @@ test("a sound file has no problems", async () => {
   expect(await verifyPages(world.environment, PATH)).toMatchObject({
     header: { isClean: true, sequence: 3 },
     pageCount: 202,
+    trailingBytes: 0,
     usedPages: 10,
+    freePages: 192,
+    unknownPages: 0,
+    usedByKey: new Map([[0, 10]]),
+    freeByKey: new Map(),
     problems: [],
     problemCount: 0,
   });
+});
+
+test("under its keys every page of a sealed file is opened; of free pages the keys are told", async () => {
+  const keys = new TestKeys(1);
+  const world = await soundFile(keys);
+  const stale = world.storage.readFile(PATH).slice(9 * 4096, 10 * 4096);
+  new DataView(stale.buffer).setUint32(16, 100, true); // what page 100 held when it was in use
+  writeChecksum(stale);
+  world.storage.overwrite(PATH, 100 * 4096, stale);
+  keys.add(2);
+
+  expect(await verifyPages(world.environment, PATH, { keys })).toMatchObject({
+    usedPages: 10,
+    freePages: 192,
+    usedByKey: new Map([[1, 10]]),
+    freeByKey: new Map([[1, 1]]),
+    problemCount: 0,
+  });
+  // Without keys nobody knows which pages are in use; the headers can be read.
+  expect(await verifyPages(world.environment, PATH)).toMatchObject({
+    usedPages: 2,
+    unknownPages: 201,
+    problemCount: 0,
+  });
+});
+
+test("forged pages and pages under unknown keys are listed each for itself", async () => {
+  const keys = new TestKeys(1);
+  const world = await soundFile(keys);
+  const forged = world.storage.readFile(PATH).slice(4 * 4096, 5 * 4096);
+  forged[2000]! ^= 1;
+  writeChecksum(forged);
+  world.storage.overwrite(PATH, 4 * 4096, forged);
+  const header = world.storage.readFile(PATH).slice(0, 4096);
+  header[2000]! ^= 1;
+  writeChecksum(header);
+  world.storage.overwrite(PATH, 0, header);
+  const foreign = world.storage.readFile(PATH).slice(6 * 4096, 7 * 4096);
+  new DataView(foreign.buffer).setUint32(28, 77, true);
+  writeChecksum(foreign);
+  world.storage.overwrite(PATH, 6 * 4096, foreign);
+
+  expect((await verifyPages(world.environment, PATH, { keys }))!.problems).toEqual([
+    { page: 0, offset: 0, reason: "not-authentic", expected: 0, found: 1 },
+    { page: 4, offset: 4 * 4096, reason: "not-authentic", expected: 0, found: 1 },
+    { page: 6, offset: 6 * 4096, reason: "key-unknown", expected: 0, found: 77 },
+  ]);
+});
+
+test("a file that ends within a page, or before pages in use, says so", async () => {
+  const world = await soundFile();
+  world.storage.truncateFile(PATH, 150 * 4096 + 7);
+  expect(await verifyPages(world.environment, PATH)).toMatchObject({
+    pageCount: 150,
+    trailingBytes: 7,
+    freePages: 140,
+    problemCount: 0,
+  });
+  world.storage.truncateFile(PATH, 2 * 4096);
+  const report = await verifyPages(world.environment, PATH);
+  expect(report!.problems).toEqual([
+    { page: 2, offset: 8192, reason: "short", expected: 4096, found: 0 },
+  ]);
 });
 
 test("a file that does not exist has no report, a new one is sound", async () => {
@@ -54,6 +131,7 @@ test("a file that does not exist has no report, a new one is sound", async () =>
   expect(await verifyPages(world.environment, PATH)).toMatchObject({ usedPages: 2, problems: [] });
 });
 
+// REL-W4
 test("REL-W4: a flipped bit in any used page is listed, in a free page it is nobody's concern", async () => {
   const world = await soundFile();
   for (const page of [0, 1, 2, 3, 9]) {

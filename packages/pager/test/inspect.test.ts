@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { PageView, formatPage, inspectPage, printPage, setPageLsn } from "../src/index.ts";
 import { PAGE_INTERIOR, toPageId, toPageLsn } from "../src/index.ts";
 import { sealPage } from "../src/page-seal.ts";
-import { PATH, makeWorld, openPager } from "./fixture.ts";
+import { HEADER, PATH, TestKeys, makeWorld, openPager, writePage } from "./fixture.ts";
 
 function samplePage(): Uint8Array {
   const page = new Uint8Array(4096);
@@ -63,4 +63,22 @@ test("a page is read from a file and printed as it is there", async () => {
   await expect(inspectPage(world.environment, "nothing", toPageId(0))).rejects.toThrow(
     "DISK_NOT_FOUND",
   );
+});
+
+test("a sealed page is printed as it is, with the key that it needs", async () => {
+  const world = makeWorld();
+  const keys = new TestKeys(3);
+  const pager = await openPager(world, { keys });
+  await pager.grow(5);
+  await writePage(pager, toPageId(4), 0x41414141);
+  await pager.flushBefore(toPageLsn(1));
+  await pager.writeHeader(HEADER);
+  await pager.close();
+
+  const page = await inspectPage(world.environment, PATH, toPageId(4));
+  expect(page).toMatch(/^page 4 \(leaf\), intact, sealed with key 3\n/);
+  expect(page).toContain("keyId 3");
+  expect(page).not.toContain("AAAA");
+  const header = await inspectPage(world.environment, PATH, toPageId(0));
+  expect(header).toMatch(/^page 0 \(header\), intact, authenticated with key 3\n/);
 });

@@ -8,6 +8,7 @@ import {
   PageView,
   pageType,
   printPage,
+  sealedKeyOf,
   toPageId,
   verifyPages,
 } from "@kvs/pager";
@@ -80,7 +81,9 @@ export async function pageDump(session: Session, dataDir: string, page: number):
   }
 }
 
+/** The entries of a tree's page. Of a sealed one only the header can be read, which was printed. */
 function entriesOf(bytes: Uint8Array): string {
+  if (sealedKeyOf(bytes) !== 0) return "";
   const page = PageView.of(bytes);
   const type = pageType(page);
   return type === PAGE_LEAF || type === PAGE_INTERIOR ? `\n${describePage(page)}` : "";
