@@ -31,7 +31,7 @@ export { type Frame, PageMiss } from "./page-miss.ts";
 export { type LogGate, noLog } from "./log-gate.ts";
 export { type PageFileHeader } from "./file-header.ts";
 export { createPageFile } from "./page-file.ts";
-export { type PageExpectation, findPageFault } from "./page-seal.ts";
+export { type PageExpectation, findPageFault, sealedKeyOf } from "./page-seal.ts";
 export { type FreeSpace } from "./free-space.ts";
 export { type TrimOptions } from "./tail-trimmer.ts";
 export { type FlushOptions } from "./write-back.ts";
