@@ -1,8 +1,9 @@
 import { type Scenario } from "./scenario.ts";
+import { failedSync } from "./scenarios/failed-sync.ts";
 import { full } from "./scenarios/full.ts";
 import { kill } from "./scenarios/kill.ts";
 import { noSync } from "./scenarios/no-sync.ts";
 import { powerCut } from "./scenarios/power-cut.ts";
 
 /** Every scenario, in the order in which a run without a name takes them. */
-export const scenarios: readonly Scenario[] = [kill, full, powerCut, noSync];
+export const scenarios: readonly Scenario[] = [kill, full, failedSync, powerCut, noSync];

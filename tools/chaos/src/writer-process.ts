@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Sandbox } from "./sandbox.ts";
 import { type Chore, type Phase, type WriterSettings, parseLine } from "./writer-settings.ts";
@@ -7,11 +8,17 @@ import { type Chore, type Phase, type WriterSettings, parseLine } from "./writer
 const WRITER_MAIN = fileURLToPath(new URL("./writer-main.ts", import.meta.url));
 /** Of what a process complains about; the rest is dropped. */
 const COMPLAINT_CHARACTERS_MAX = 4000;
+/** How long a process may take for a step; the machine may be busy. */
+const STEP_TIMEOUT_MS = 30_000;
+const POLL_MS = 20;
+const WRITING: readonly Phase[] = ["writing", "checkpoint", "copy", "rotation"];
 
 export interface WriterOptions {
   readonly sandbox: Sandbox;
   /** A library loaded before all others, which may replace calls of the system. */
   readonly preload?: string | undefined;
+  /** Whether it may end with an error of the store. Default: it may not. */
+  readonly mayFail?: boolean;
 }
 
 /** A process that writes into a store, as the one that may kill it sees it. */
@@ -23,12 +30,16 @@ export class WriterProcess {
   readonly #refusals = new Map<string, number>();
   readonly #chores = new Map<Chore, number>();
   readonly #violations: string[] = [];
+  readonly #mayFail: boolean;
+  #failure: string | undefined;
   #phase: Phase = "starting";
   #ackCount = 0;
   #complaint = "";
   #isKilled = false;
 
-  private constructor(settings: WriterSettings, { sandbox, preload }: WriterOptions) {
+  private constructor(settings: WriterSettings, options: WriterOptions) {
+    const { sandbox, preload } = options;
+    this.#mayFail = options.mayFail === true;
     this.#acknowledged = [...settings.expected.acknowledged];
     this.#child = spawn(process.execPath, [WRITER_MAIN, JSON.stringify(settings)], {
       stdio: ["ignore", "pipe", "pipe"],
@@ -77,6 +88,11 @@ export class WriterProcess {
     return this.#refusals;
   }
 
+  /** The codes of the error that ended it, if one did. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
   /** Chores that came to their end. */
   get chores(): ReadonlyMap<Chore, number> {
     return this.#chores;
@@ -93,6 +109,19 @@ export class WriterProcess {
       this.#waiting.push({ phase, resolve });
     });
     await Promise.race([reached, this.#ended]);
+  }
+
+  /** Whether its store is open and verified. */
+  get isWriting(): boolean {
+    return WRITING.includes(this.#phase);
+  }
+
+  /** Waits until something is so, the process ends, or that takes too long. */
+  async until(isSo: () => boolean): Promise<void> {
+    const begin = performance.now();
+    while (!isSo() && !this.hasEnded && performance.now() - begin < STEP_TIMEOUT_MS) {
+      await wait(POLL_MS);
+    }
   }
 
   /** Ends it as SIGKILL does, and waits until all it said is heard. */
@@ -120,6 +149,9 @@ export class WriterProcess {
       case "done":
         this.#chores.set(line.chore, (this.#chores.get(line.chore) ?? 0) + 1);
         break;
+      case "failed":
+        this.#failure = line.code;
+        break;
       case "violation":
         this.#violations.push(line.text);
         break;
@@ -138,6 +170,7 @@ export class WriterProcess {
   /** A writer ends only by being killed. */
   #noteEnd(): void {
     if (this.#isKilled || this.#violations.length > 0) return;
+    if (this.#mayFail && this.#failure !== undefined) return;
     const { exitCode, signalCode } = this.#child;
     const how = `exit code ${exitCode}, signal ${signalCode}`;
     this.#violations.push(`the writer ended while ${this.#phase} (${how}): ${this.#complaint}`);

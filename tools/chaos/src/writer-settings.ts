@@ -31,13 +31,15 @@ export type Phase = "starting" | "opening" | "verifying" | "writing" | Chore;
  *   violation TEXT    a promise is broken
  *   refused CODE      a batch or chore was refused for now, without effect
  *   done CHORE        a chore came to its end, and what it made is as it must be
+ *   failed CODE       an error that repeating does not help against ends the process
  */
 export type WriterLine =
   | { readonly type: "phase"; readonly phase: Phase }
   | { readonly type: "ack"; readonly caller: number; readonly number: number }
   | { readonly type: "violation"; readonly text: string }
   | { readonly type: "refused"; readonly code: string }
-  | { readonly type: "done"; readonly chore: Chore };
+  | { readonly type: "done"; readonly chore: Chore }
+  | { readonly type: "failed"; readonly code: string };
 
 /** Turns a line into text. */
 export function formatLine(line: WriterLine): string {
@@ -52,6 +54,8 @@ export function formatLine(line: WriterLine): string {
       return `refused ${line.code}\n`;
     case "done":
       return `done ${line.chore}\n`;
+    case "failed":
+      return `failed ${line.code}\n`;
     default:
       return unreachable(line);
   }
@@ -74,6 +78,8 @@ export function parseLine(text: string): WriterLine {
       return { type, code: rest };
     case "done":
       return { type, chore: rest as Chore };
+    case "failed":
+      return { type, code: rest };
     default:
       throw new Error(`a writer printed what it should not: ${text}`);
   }

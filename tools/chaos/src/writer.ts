@@ -29,6 +29,15 @@ const READER_PAUSE_MS = 5;
  * the caller asks for the next one afterwards. So at most one batch of a caller is in doubt.
  */
 export async function write(settings: WriterSettings): Promise<void> {
+  try {
+    await openAndWrite(settings);
+  } catch (error) {
+    if (error instanceof KvsError) say({ type: "failed", code: codesOf(error) });
+    throw error; // printed, and the end of the process
+  }
+}
+
+async function openAndWrite(settings: WriterSettings): Promise<void> {
   say({ type: "phase", phase: "opening" });
   const store = await openStore(settings.store, settings.mutants);
   say({ type: "phase", phase: "verifying" });
@@ -151,6 +160,11 @@ class Writer {
 function refusalOf(error: unknown): string {
   if (!(error instanceof KvsError) || !error.retryable || error.outcome !== "none") throw error;
   return error.code;
+}
+
+/** The codes of an error and of its causes. */
+function codesOf(error: KvsError): string {
+  return error.cause instanceof KvsError ? `${error.code} < ${codesOf(error.cause)}` : error.code;
 }
 
 function fail(violations: readonly string[]): never {

@@ -8,6 +8,7 @@ test("every line is read as it was said", () => {
     { type: "violation", text: "it is gone" },
     { type: "refused", code: "DISK_FULL" },
     { type: "done", chore: "copy" },
+    { type: "failed", code: "TXN_POISONED" },
   ];
 
   for (const line of lines) {

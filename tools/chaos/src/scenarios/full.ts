@@ -11,13 +11,10 @@ import {
 import { drawLife, drawStore } from "../store-settings.ts";
 import { type Expected } from "../verify.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
-import { type Chore, type Phase } from "../writer-settings.ts";
+import { type Chore } from "../writer-settings.ts";
 
 /** Callers that write, in the parts with a process of its own. */
 const CALLERS = 8;
-/** How long a process may take for a step; the machine may be busy. */
-const STEP_TIMEOUT_MS = 30_000;
-const POLL_MS = 20;
 const CHORE_PAUSE_MS = 30;
 /** Kills on one full disk. */
 const KILLS = 3;
@@ -130,41 +127,27 @@ async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tal
     for (const [code, count] of writer.refusals) note(tally, `refused with ${code}`, count);
   };
   const first = start();
-  await untilWriting(first);
+  await first.until(() => first.isWriting);
   await wait(random.below(300));
   disk.takeAllSpace();
-  await until(first, () => first.refusals.size > 0);
+  await first.until(() => first.refusals.size > 0);
   await end(first);
   for (let kills = 0; kills < KILLS; kills++) {
     const writer = start();
-    await untilWriting(writer);
+    await writer.until(() => writer.isWriting);
     await wait(random.below(100));
     note(tally, `killed without a free byte while ${writer.phase}`, 1);
     await end(writer);
   }
   const last = start();
-  await untilWriting(last);
+  await last.until(() => last.isWriting);
   disk.giveAllSpaceBack();
   const before = last.ackCount;
-  await until(last, () => last.ackCount > before + 10 * CALLERS);
+  await last.until(() => last.ackCount > before + 10 * CALLERS);
   if (!last.hasEnded && last.ackCount <= before + 10 * CALLERS) {
     tally.violations.push(`disk ${tally.rounds}: killed: no writes after space returned`);
   }
   await end(last);
-}
-
-const WRITING: readonly Phase[] = ["writing", "checkpoint"];
-
-function untilWriting(writer: WriterProcess): Promise<void> {
-  return until(writer, () => WRITING.includes(writer.phase));
-}
-
-/** Waits until something is so, the process ends, or a step takes too long. */
-async function until(writer: WriterProcess, isSo: () => boolean): Promise<void> {
-  const begin = performance.now();
-  while (!isSo() && !writer.hasEnded && performance.now() - begin < STEP_TIMEOUT_MS) {
-    await wait(POLL_MS);
-  }
 }
 
 function note(tally: Tally, name: string, count: number): void {
