@@ -75,7 +75,9 @@ export {
   type HistoryFunction,
   type HistoryKey,
   type HistoryValue,
+  type KeyRange,
   type MicroOperation,
+  type RangeAnswer,
   formatHistory,
   parseHistory,
 } from "./check/history.ts";
@@ -106,6 +108,23 @@ export {
   registerModel,
   registerOperations,
 } from "./check/register-model.ts";
+export {
+  type Anomaly,
+  type AnomalyOrder,
+  type AnomalyType,
+  type HistoryLevel,
+  isForbidden,
+} from "./check/serializability/anomaly.ts";
+export {
+  type SerializabilityResult,
+  checkSerializability,
+  checkTransactions,
+} from "./check/serializability/serializability.ts";
+export {
+  type Transaction,
+  type TransactionOutcome,
+  transactionsOf,
+} from "./check/serializability/transaction.ts";
 export {
   type SetAnomaly,
   type SetOperation,

@@ -21,7 +21,9 @@ test("the package exports these names", () => {
       "applyFault",
       "checkLinearizability",
       "checkRegisterHistory",
+      "checkSerializability",
       "checkSet",
+      "checkTransactions",
       "clockConformance",
       "cutsBetween",
       "diskConformance",
@@ -34,6 +36,7 @@ test("the package exports these names", () => {
       "forEachSeedAsync",
       "formatHistory",
       "instantContext",
+      "isForbidden",
       "keyValueModel",
       "networkConformance",
       "parseDirectives",
@@ -50,6 +53,7 @@ test("the package exports these names", () => {
       "startNemesis",
       "toyCiphers",
       "toyCompressors",
+      "transactionsOf",
       "validateHistory",
     ]
   `);

@@ -4,6 +4,7 @@ import {
   type HistoryEvent,
   type HistoryKey,
   type HistoryValue,
+  type MicroOperation,
   historyError,
 } from "./history.ts";
 
@@ -61,7 +62,7 @@ function checkProcesses(events: readonly HistoryEvent[]): void {
 /** Whether the reads of an invocation are still unanswered. */
 function readsNothing(call: HistoryCall): boolean {
   if (call.f === "read") return call.value[1] === null;
-  return call.f !== "txn" || call.value.every((step) => step[0] !== "r" || step[2] === null);
+  return call.f !== "txn" || call.value.every((step) => !isRead(step) || step[2] === null);
 }
 
 /** Whether a completion asks the same of the same keys; an `ok` also wrote the same values. */
@@ -80,7 +81,7 @@ function askedBy(call: HistoryCall, withWrites: boolean): string {
       return JSON.stringify([call.f, withWrites ? call.value : call.value[0]]);
     case "txn":
       return JSON.stringify(
-        call.value.map(([kind, key, value]) => [kind, key, withWrites && kind !== "r" && value]),
+        call.value.map((step) => [step[0], step[1], withWrites && !isRead(step) && step[2]]),
       );
     default:
       return unreachable(call, "function of a history");
@@ -115,7 +116,7 @@ function writesOf(call: HistoryCall): (readonly [HistoryKey, HistoryValue])[] {
     case "cas":
       return [[call.value[0], call.value[1][1]]];
     case "txn":
-      return call.value.flatMap((step) => (step[0] === "r" ? [] : [[step[1], step[2]] as const]));
+      return call.value.flatMap((step) => (isRead(step) ? [] : [[step[1], step[2]] as const]));
     default:
       return unreachable(call, "function of a history");
   }
@@ -142,5 +143,15 @@ function readsOf(
 ): (readonly [HistoryKey, HistoryValue | readonly HistoryValue[]])[] {
   if (call.f === "read") return [call.value];
   if (call.f !== "txn") return [];
-  return call.value.flatMap((step) => (step[0] === "r" ? [[step[1], step[2]] as const] : []));
+  type Read = readonly [HistoryKey, HistoryValue | readonly HistoryValue[]];
+  return call.value.flatMap((step): readonly Read[] => {
+    if (step[0] === "range") return step[2] ?? [];
+    return step[0] === "r" ? [[step[1], step[2]]] : [];
+  });
+}
+
+function isRead(
+  step: MicroOperation,
+): step is Exclude<MicroOperation, readonly ["append" | "w", ...unknown[]]> {
+  return step[0] === "r" || step[0] === "range";
 }

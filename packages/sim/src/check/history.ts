@@ -52,11 +52,21 @@ export type HistoryKey = string | number;
 /** A register's content; `null` is an absent key, and a read that has not been answered. */
 export type HistoryValue = string | number | null;
 
-/** One step of a transaction: append to a list, write a register, read either. */
+/**
+ * One step of a transaction: append to a list, write a register, read either; or read all registers
+ * whose keys are texts in a range [from, to): those that hold something, in order of their keys.
+ */
 export type MicroOperation =
   | readonly ["append", HistoryKey, HistoryValue]
   | readonly ["w", HistoryKey, HistoryValue]
-  | readonly ["r", HistoryKey, HistoryValue | readonly HistoryValue[]];
+  | readonly ["r", HistoryKey, HistoryValue | readonly HistoryValue[]]
+  | readonly ["range", KeyRange, RangeAnswer | null];
+
+/** From the first key, included, to the last, excluded. */
+export type KeyRange = readonly [from: string, to: string];
+
+/** The keys of a range that hold something, and what. */
+export type RangeAnswer = readonly (readonly [key: string, value: HistoryValue])[];
 
 /** Writes one event a line, each line ended by a newline. Key order is fixed, so is the text. */
 export function formatHistory(events: readonly HistoryEvent[]): string {
@@ -139,7 +149,7 @@ function parseCall(fields: ReadonlyMap<string, unknown>, line: number): HistoryC
       if (Array.isArray(value) && value.every(isMicroOperation)) return { f, value };
       throw historyError(
         line,
-        'the value of a txn is a list of ["append" | "w" | "r", key, value]',
+        'the value of a txn is a list of ["append" | "w" | "r", key, value] and ["range", [from, to], pairs]',
       );
     default:
       throw historyError(line, `"f" is read, write, cas or txn, not ${JSON.stringify(f)}`);
@@ -176,8 +186,22 @@ function isValue(value: unknown): value is HistoryValue {
 }
 
 function isMicroOperation(step: unknown): step is MicroOperation {
-  if (!Array.isArray(step) || step.length !== 3 || !isKey(step[1])) return false;
+  if (!Array.isArray(step) || step.length !== 3) return false;
   const value: unknown = step[2];
+  if (step[0] === "range") return isRange(step[1]) && (value === null || isRangeAnswer(value));
+  if (!isKey(step[1])) return false;
   if (step[0] === "r") return isValue(value) || (Array.isArray(value) && value.every(isValue));
   return (step[0] === "append" || step[0] === "w") && isValue(value);
+}
+
+function isRange(value: unknown): value is KeyRange {
+  return isPair(value) && typeof value[0] === "string" && typeof value[1] === "string";
+}
+
+function isRangeAnswer(value: unknown): value is RangeAnswer {
+  return Array.isArray(value) && value.every(isRangeEntry);
+}
+
+function isRangeEntry(entry: unknown): boolean {
+  return isPair(entry) && typeof entry[0] === "string" && isValue(entry[1]);
 }

@@ -126,7 +126,7 @@ function setOperationOf(
   key: HistoryKey,
 ): SetOperation<HistoryValue>[] {
   const step = soleStep(answer ?? invocation);
-  if (step === undefined || step[1] !== key) return [];
+  if (step === undefined || step[0] === "range" || step[1] !== key) return [];
   const invokedAt = invocation.index;
   const completedAt = answer?.index ?? Infinity;
   if (step[0] === "append") {

@@ -100,3 +100,15 @@ test.each(Object.entries(invalid))("%s is refused with its line", (line, problem
     }),
   );
 });
+
+test("a transaction may read a range, and its answer is a list of pairs", () => {
+  const event = (value: string): string =>
+    `{"index":0,"time":1,"process":2,"type":"ok","f":"txn","value":${value}}`;
+  for (const value of ['[["range",["a","c"],[["b",1]]]]', '[["range",["a","c"],null]]']) {
+    const parsed = parseHistory(event(value));
+    expect(parseHistory(formatHistory(parsed))).toEqual(parsed);
+  }
+  for (const value of ['[["range",["a"],[]]]', '[["range",["a","c"],[1]]]', '[["range","a",[]]]']) {
+    expect(() => parseHistory(event(value))).toThrow(/line 1/u);
+  }
+});
