@@ -339,7 +339,7 @@ export class BTree {
   async #getStill(key: Uint8Array): Promise<Uint8Array | undefined> {
     const found = await this.#find(key);
     if (found?.long === undefined) return found?.bytes;
-    const reader = new OverflowReader(this.#pager, found.long);
+    const reader = new OverflowReader(this.#pager, found.long, undefined);
     return this.#pager.attempt(() => reader.read());
   }
 }

@@ -265,8 +265,8 @@ class TreeCheck {
         this.#reachRuns(id, runs.slice(value.freedRuns));
         if (value.listedRuns > 0) this.#reachRuns(id, value.runs);
         if ((info & INFO_TOMBSTONE) !== 0) continue;
-        const reader = new OverflowReader(this.#pages, value);
-        await this.#attempt(() => reader.read());
+        const reader = new OverflowReader(this.#pages, value, undefined);
+        await this.#attempt(() => reader.readStored());
       } catch (error) {
         if (!isKvsError(error, "PAGER_CORRUPT_PAGE", "BTREE_DAMAGED_VALUE")) throw error;
         this.#find("value", id, `entry ${slot}: ${error.message}`);

@@ -14,6 +14,7 @@ export { Cursor } from "./cursor.ts";
 export { type RangeEstimate, RangeEstimator } from "./range-estimate.ts";
 export { Descent } from "./descent.ts";
 export { type LoadRowsOptions, type MapEntry, loadRows } from "./load-rows.ts";
+export { type ValuePacking } from "./overflow-packing.ts";
 export { OverflowReader, RunList } from "./overflow-reader.ts";
 export {
   OVERFLOW_PAGE_BYTES,

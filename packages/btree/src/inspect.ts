@@ -141,11 +141,12 @@ function valueText(page: PageView, slot: number): string {
   const from = cellValueAt(page, slot);
   const to = from + cellValueLength(page, slot);
   if ((info & INFO_OVERFLOW) !== 0) {
-    const { length, runs, listedRuns } = readOverflow(page.u8, from, to);
+    const { length, plainLength, runs, listedRuns } = readOverflow(page.u8, from, to);
     const places = runs.map(({ first, count }) => `${first}+${count}`).join(" ");
     const state = (info & INFO_TOMBSTONE) === 0 ? "" : ", being given back";
     const list = listedRuns === 0 ? "" : `, a list of ${listedRuns} runs`;
-    return `${length} bytes in pages ${places}${list}${state}`;
+    const value = plainLength === 0 ? "" : `, compressed from ${plainLength}`;
+    return `${length} bytes${value} in pages ${places}${list}${state}`;
   }
   if ((info & INFO_TOMBSTONE) !== 0) return "deleted";
   return bytesText(page.u8.subarray(from, to));

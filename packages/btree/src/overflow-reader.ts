@@ -18,19 +18,25 @@ import {
   overflowPages,
   readRuns,
 } from "./overflow-value.ts";
+import { type ValuePacking, unpackValue } from "./overflow-packing.ts";
 import { type PageReader } from "./page-writer.ts";
 
 /** Reads a long value, page by page; it survives page misses. */
 export class OverflowReader {
   readonly #pages: PageReader;
   readonly #value: OverflowValue;
+  readonly #packing: ValuePacking | undefined;
   readonly #list: RunList;
   #bytes: RunBytes | undefined = undefined;
 
-  /** @param value As read from a cell; of a row that can be read, so that nothing of it is freed. */
-  constructor(pages: PageReader, value: OverflowValue) {
+  /**
+   * @param value As read from a cell; of a row that can be read, so that nothing of it is freed.
+   * @param packing What restores compressed values; `undefined` where there are none.
+   */
+  constructor(pages: PageReader, value: OverflowValue, packing: ValuePacking | undefined) {
     this.#pages = pages;
     this.#value = value;
+    this.#packing = packing;
     this.#list = new RunList(pages, value);
   }
 
@@ -41,6 +47,13 @@ export class OverflowReader {
    * @throws {PageMiss}: call again. {KvsError} `BTREE_DAMAGED_VALUE`.
    */
   read(): Uint8Array {
+    const bytes = this.readStored();
+    const { plainLength } = this.#value;
+    return plainLength === 0 ? bytes : unpackValue(bytes, plainLength, this.#packing);
+  }
+
+  /** As `read`, but compressed if it is kept so. */
+  readStored(): Uint8Array {
     const runs = this.#list.read();
     this.#bytes ??= new RunBytes(this.#pages, runs, this.#value.length);
     const bytes = this.#bytes.read();

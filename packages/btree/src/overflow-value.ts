@@ -15,11 +15,12 @@ import {
  * the other, are the value. The leaf's cell holds their descriptor:
  *
  *   offset  size  field        integers are little-endian
- *        0     4  length       of the value, in bytes
- *        4     4  checksum     CRC-32 of the value: pages of two values cannot be mixed up
+ *        0     4  length       bytes in the pages; bit 31: they are the value compressed
+ *        4     4  checksum     CRC-32 of these bytes: pages of two values cannot be mixed up
  *        8     2  freedRuns    how many of the value's runs are given back already
  *       10     2  listedRuns   0: the runs here are the value's; else how many runs the list names
- *       12    6n  runs         first page (4), count (2); in the value's order
+ *       12     4  plainLength  of the value, if it is compressed; else the runs begin here
+ *        …    6n  runs         first page (4), count (2); in the value's order
  *
  * In a fragmented file a value may have more runs than a cell can name. They are listed then in
  * overflow pages of their own, and the descriptor names the runs of that list: a CRC-32 of the rest
@@ -35,7 +36,10 @@ import {
  * Format: docs/formats/btree-page.md.
  */
 export interface OverflowValue {
+  /** Bytes in the pages. */
   readonly length: number;
+  /** Of the value, if its pages hold it compressed; else 0. */
+  readonly plainLength: number;
   readonly checksum: number;
   /** Runs of the value, or of the list of them. */
   readonly runs: readonly Run<PageId>[];
@@ -55,12 +59,15 @@ export const RUN_PAGES_MAX = 0xffff;
 export const TREE_VALUE_BYTES_MAX: number = 64 << 20;
 
 const FIXED_BYTES = 12;
+/** Bytes before the runs, if the value is compressed. */
+const FIXED_PACKED_BYTES = 16;
+const PACKED_FLAG = 0x8000_0000;
 /** A value of at most this many bytes is never worth pages of its own. */
 const ALWAYS_INLINE_BYTES = 16;
 const KEY_IN_CELL_MAX = TREE_KEY_BYTES_MAX - HEAD_BYTES;
 /** Runs that fit a cell beside the longest key. */
 export const DIRECT_RUNS_MAX: number = Math.floor(
-  (LEAF_CELL_BYTES_MAX - LEAF_REST_OFFSET - KEY_IN_CELL_MAX - FIXED_BYTES) / RUN_BYTES,
+  (LEAF_CELL_BYTES_MAX - LEAF_REST_OFFSET - KEY_IN_CELL_MAX - FIXED_PACKED_BYTES) / RUN_BYTES,
 );
 
 /** Whether a value of this length, under a key of that length, gets pages of its own. */
@@ -85,33 +92,43 @@ export function listBytes(runs: number): number {
  * @throws {KvsError} `BTREE_DAMAGED_VALUE` if it is none.
  */
 export function readOverflow(bytes: Uint8Array, from: number, to: number): OverflowValue {
-  const runBytes = to - from - FIXED_BYTES;
-  if (runBytes < RUN_BYTES || runBytes % RUN_BYTES !== 0) throw damagedValue("a bad descriptor");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isPacked = to - from > FIXED_BYTES && view.getUint32(from, true) >= PACKED_FLAG;
+  const fixedBytes = isPacked ? FIXED_PACKED_BYTES : FIXED_BYTES;
+  const runBytes = to - from - fixedBytes;
+  if (runBytes < RUN_BYTES || runBytes % RUN_BYTES !== 0) throw damagedValue("a bad descriptor");
   const value: OverflowValue = {
-    length: view.getUint32(from, true),
+    length: view.getUint32(from, true) % PACKED_FLAG,
+    plainLength: isPacked ? view.getUint32(from + FIXED_BYTES, true) : 0,
     checksum: view.getUint32(from + 4, true),
     freedRuns: view.getUint16(from + 8, true),
     listedRuns: view.getUint16(from + 10, true),
-    runs: readRuns(bytes, from + FIXED_BYTES, runBytes / RUN_BYTES),
+    runs: readRuns(bytes, from + fixedBytes, runBytes / RUN_BYTES),
   };
+  checkOverflow(value, isPacked);
+  return value;
+}
+
+function checkOverflow(value: OverflowValue, isPacked: boolean): void {
   const { length, listedRuns } = value;
   const pages = overflowPages(listedRuns === 0 ? length : listBytes(listedRuns));
   if (length === 0 || length > TREE_VALUE_BYTES_MAX || countPages(value.runs) !== pages) {
     throw damagedValue("a descriptor with the wrong pages", { length, pages });
   }
   const valueRuns = listedRuns === 0 ? value.runs.length : listedRuns;
+  if (isPacked && value.plainLength === 0) throw damagedValue("a descriptor of no value");
   if (value.freedRuns > valueRuns) throw damagedValue("a descriptor that freed too much");
-  return value;
 }
 
 /** Writes a descriptor. */
 export function writeOverflow(writer: ByteWriter, value: OverflowValue): void {
   assert(value.runs.length <= DIRECT_RUNS_MAX, "a descriptor fits its cell");
-  writer.u32(value.length);
+  const isPacked = value.plainLength > 0;
+  writer.u32(isPacked ? PACKED_FLAG + value.length : value.length);
   writer.u32(value.checksum);
   writer.u16(value.freedRuns);
   writer.u16(value.listedRuns);
+  if (isPacked) writer.u32(value.plainLength);
   writeRuns(writer, value.runs);
 }
 

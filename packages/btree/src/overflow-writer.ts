@@ -20,16 +20,23 @@ import {
   overflowPages,
   writeRuns,
 } from "./overflow-value.ts";
+import { ValuePacker, type ValuePacking } from "./overflow-packing.ts";
 import { type PageWriter } from "./page-writer.ts";
 
 /**
  * Writes a long value into new pages, a run at a time, each run a mini-transaction of its own; then,
  * if its runs are too many for a cell, a list of them likewise. The pages belong to nobody until a
  * row names them: whoever drives this gives them back if it stops in between.
+ *
+ * With `packing` the value is compressed first, a block a step, and kept so if that is worth it.
  */
 export class OverflowWriter {
   readonly #writer: PageWriter;
   readonly #view = new PageView();
+  readonly #packing: ValuePacking | undefined;
+  #packer: ValuePacker | undefined = undefined;
+  #packedBytes = 0;
+  #plainLength = 0;
   #value: Uint8Array = NOTHING;
   #valueRuns: readonly Run<PageId>[] = [];
   /** What is being written: the value, then perhaps the list of its runs. */
@@ -38,8 +45,9 @@ export class OverflowWriter {
   #pagesDone = 0;
   #isList = false;
 
-  constructor(writer: PageWriter) {
+  constructor(writer: PageWriter, packing?: ValuePacking) {
     this.#writer = writer;
+    this.#packing = packing;
   }
 
   /** Begins with this value, which must stay unchanged until it is written. */
@@ -49,7 +57,15 @@ export class OverflowWriter {
     this.#value = value;
     this.#valueRuns = [];
     this.#isList = false;
+    this.#plainLength = 0;
     this.#startWith(value);
+    const compressor = overflowPages(value.length) > 1 ? this.#packing?.compressor : undefined;
+    this.#packer = compressor && new ValuePacker(compressor, value);
+  }
+
+  /** Bytes compressed so far, of all values: what that costs is not seen in the log. */
+  get packedBytes(): number {
+    return this.#packedBytes;
   }
 
   /** Every run written so far. */
@@ -58,12 +74,16 @@ export class OverflowWriter {
   }
 
   /**
-   * Writes the next run.
+   * Compresses the next block, or writes the next run.
    *
    * @returns Whether the value is complete.
    * @throws {PageMiss} before anything changed; call again.
    */
   step(): boolean {
+    if (this.#packer !== undefined) {
+      this.#pack(this.#packer);
+      return false;
+    }
     const total = overflowPages(this.#bytes.length);
     assert(this.#pagesDone < total, "there is something left to write");
     const writer = this.#writer;
@@ -93,11 +113,23 @@ export class OverflowWriter {
     assert(this.#runs.length <= DIRECT_RUNS_MAX, "a cell has room for the runs");
     return {
       length: this.#value.length,
+      plainLength: this.#plainLength,
       checksum: crc32(this.#value),
       runs: this.#runs,
       listedRuns: this.#valueRuns.length,
       freedRuns: 0,
     };
+  }
+
+  #pack(packer: ValuePacker): void {
+    this.#packedBytes += packer.step();
+    if (!packer.isDone) return;
+    this.#packer = undefined;
+    const packed = packer.result();
+    if (packed === undefined) return;
+    this.#plainLength = this.#value.length;
+    this.#value = packed;
+    this.#startWith(packed);
   }
 
   #startWith(bytes: Uint8Array): void {

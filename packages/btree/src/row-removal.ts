@@ -197,5 +197,5 @@ function stretchOf(runs: readonly Run<PageId>[], from: number): readonly Run<Pag
 function asListAlone(value: OverflowValue): OverflowValue {
   assert(value.listedRuns > 0, "the last of a value's own pages go with its row");
   const length = listBytes(value.listedRuns);
-  return { length, checksum: 0, runs: value.runs, listedRuns: 0, freedRuns: 0 };
+  return { length, plainLength: 0, checksum: 0, runs: value.runs, listedRuns: 0, freedRuns: 0 };
 }

@@ -101,6 +101,7 @@ test("the example's descriptor is what the code writes, and reads as the text sa
     length: 10_000,
     checksum: 0x89ab_cdef,
     freedRuns: 0,
+    plainLength: 0,
     listedRuns: 0,
     runs: [
       { first: 10, count: 2 },

@@ -142,7 +142,7 @@ export class TestTree {
   valueOf(info: number, bytes: Uint8Array): Uint8Array | undefined {
     if ((info & INFO_TOMBSTONE) !== 0) return undefined;
     if ((info & INFO_OVERFLOW) === 0) return bytes;
-    const reader = new OverflowReader(this.pages, readOverflow(bytes, 0, bytes.length));
+    const reader = new OverflowReader(this.pages, readOverflow(bytes, 0, bytes.length), undefined);
     return this.pages.run(() => reader.read());
   }
 

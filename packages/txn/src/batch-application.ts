@@ -6,6 +6,7 @@ import {
   OverflowWriter,
   Probe,
   type RowValue,
+  type ValuePacking,
   isLongValue,
   writeOverflow,
 } from "@kvs/btree";
@@ -20,6 +21,8 @@ import { type Timestamp } from "./timestamp.ts";
 /** Rows, and bytes of log, after which a batch lets the event loop run: about 2 ms. */
 const SLICE_ROWS = 256;
 export const SLICE_LOG_BYTES: number = 1 << 20;
+/** Bytes of values compressed in one turn: about two milliseconds. */
+const SLICE_PACKED_BYTES: number = 512 << 10;
 
 /** What `run` came to. */
 export type ApplicationState = "done" | "slice-over";
@@ -31,6 +34,8 @@ export interface ApplicationParts {
   readonly guard: MutationGuard;
   /** No reader, now or later, reads below it. */
   readonly horizon: () => Timestamp;
+  /** What compresses long values; `undefined` if they are kept as they are. */
+  readonly packing?: ValuePacking | undefined;
   /** Sabotage: the commit record goes before the rows. */
   readonly commitsFirst: boolean;
 }
@@ -63,7 +68,7 @@ export class BatchApplication {
 
   constructor(parts: ApplicationParts) {
     this.#parts = parts;
-    this.#overflow = new OverflowWriter(parts.mini);
+    this.#overflow = new OverflowWriter(parts.mini, parts.packing);
   }
 
   /** Begins a batch. Its timestamp is newer than every one before. */
@@ -109,6 +114,7 @@ export class BatchApplication {
     return guard.run(() => {
       guard.requireSound();
       const logEnd = wal.endLsn + SLICE_LOG_BYTES;
+      const packedEnd = this.#overflow.packedBytes + SLICE_PACKED_BYTES;
       let rows = 0;
       for (;;) {
         if (this.#phase === "next") {
@@ -117,7 +123,8 @@ export class BatchApplication {
         }
         mini.startAttempt();
         if (this.#step(batch)) rows++;
-        if (rows >= SLICE_ROWS || wal.endLsn > logEnd) return "slice-over";
+        const isSliceOver = rows >= SLICE_ROWS || wal.endLsn > logEnd;
+        if (isSliceOver || this.#overflow.packedBytes > packedEnd) return "slice-over";
       }
       if (!this.#hasCommitted) this.#appendCommit();
       this.#end();

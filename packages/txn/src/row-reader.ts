@@ -6,6 +6,7 @@ import {
   Probe,
   RowFinder,
   type TreeState,
+  type ValuePacking,
   cellValueAt,
   cellValueLength,
   entryInfo,
@@ -34,10 +35,12 @@ export class RowReader {
   readonly #pager: Pager;
   readonly #finder: RowFinder;
   readonly #probe = new Probe();
+  readonly #packing: ValuePacking;
   readonly #copies = new BytePool();
 
-  constructor(pager: Pager) {
+  constructor(pager: Pager, packing: ValuePacking) {
     this.#pager = pager;
+    this.#packing = packing;
     this.#finder = new RowFinder(pager);
   }
 
@@ -68,7 +71,8 @@ export class RowReader {
     const from = cellValueAt(view, slot);
     const to = from + cellValueLength(view, slot);
     if ((flags & INFO_OVERFLOW) === 0) return view.u8.subarray(from, to);
-    return new OverflowReader(this.#pager, readOverflow(view.u8, from, to)).read();
+    const overflow = readOverflow(view.u8, from, to);
+    return new OverflowReader(this.#pager, overflow, this.#packing).read();
   }
 
   /** The same, loading what is missing while others run. */
@@ -108,7 +112,7 @@ export class RowReader {
       return { value: this.#copies.copy(view.u8, from, to), version };
     }
     const overflow = readOverflow(view.u8, from, to);
-    return new LongValue(version, new OverflowReader(this.#pager, overflow));
+    return new LongValue(version, new OverflowReader(this.#pager, overflow, this.#packing));
   }
 }
 

@@ -8,6 +8,7 @@ import {
   Probe,
   TREE_KEY_BYTES_MAX,
   type TreeState,
+  type ValuePacking,
   cellValueAt,
   cellValueLength,
   copyBytes,
@@ -34,6 +35,14 @@ export interface ScanRange {
   readonly limit?: number;
 }
 
+/** What to scan. */
+export interface ScanSource {
+  readonly pager: Pager;
+  readonly tree: TreeState;
+  /** What restores compressed values. */
+  readonly packing: ValuePacking;
+}
+
 /** One key of a scan, with bytes of its own. */
 export interface Entry {
   readonly key: Uint8Array;
@@ -54,6 +63,7 @@ const STEP_ROWS = 4096;
  */
 export class Scan {
   readonly #pager: Pager;
+  readonly #packing: ValuePacking;
   readonly #cursor: Cursor;
   readonly #range: ScanRange;
   readonly #timestamp: Timestamp;
@@ -71,8 +81,10 @@ export class Scan {
   #candidateIsLong = false;
   readonly #edge: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
 
-  constructor(pager: Pager, tree: TreeState, range: ScanRange, timestamp: Timestamp) {
+  constructor(source: ScanSource, range: ScanRange, timestamp: Timestamp) {
+    const { pager, tree, packing } = source;
     this.#pager = pager;
+    this.#packing = packing;
     this.#range = range;
     this.#timestamp = timestamp;
     this.#left = range.limit ?? Number.POSITIVE_INFINITY;
@@ -89,7 +101,7 @@ export class Scan {
     if (found.long.length === 0) return found.take(NO_LONG_VALUES);
     const values = new Map<number, Uint8Array>();
     for (const { index, overflow } of found.long) {
-      const reader = new OverflowReader(this.#pager, overflow);
+      const reader = new OverflowReader(this.#pager, overflow, this.#packing);
       values.set(index, await this.#pager.attempt(() => reader.read()));
     }
     return found.take(values);

@@ -1,4 +1,5 @@
 import { type Environment } from "@kvs/env";
+import { type ValuePacking } from "@kvs/btree";
 import { BatchApplication } from "./batch-application.ts";
 import { BatchQueue } from "./batch-queue.ts";
 import { BatchSpace } from "./batch-space.ts";
@@ -49,7 +50,8 @@ export function assembleStore(
   const committedTs = Math.max(analysis.committedTs, options.startTimestamp);
   const publisher = new Publisher(committedTs, { publishesEarly, acknowledgesEarly });
   const time = new HybridClock(clock, Math.max(analysis.newestTs, options.startTimestamp));
-  const reads = new StoreReads({ pager, forest, publisher, requireOpen });
+  const unpacking = packingOf(environment);
+  const reads = new StoreReads({ pager, forest, publisher, packing: unpacking, requireOpen });
   const freesEarly = hooks.hasMutant("txn.free-before-commit");
   const horizon = (): Timestamp => (freesEarly ? time.last : reads.horizon);
   const logSync = new LogSync({ environment, wal, guard, publisher });
@@ -57,7 +59,8 @@ export function assembleStore(
   const onRowUndone = (tree: number, key: Uint8Array): void => janitor.noteUndone(tree, key);
   const liveUndo = new LiveUndo({ ...base, onRowUndone });
   const commitsFirst = hooks.hasMutant("txn.commit-before-mini");
-  const application = new BatchApplication({ ...base, horizon, commitsFirst });
+  const packing = options.compression?.values === true ? unpacking : undefined;
+  const application = new BatchApplication({ ...base, horizon, packing, commitsFirst });
   const checkpointer = new Checkpointer({ ...base, header, holds });
   const schedule = new CheckpointSchedule({
     environment,
@@ -75,6 +78,14 @@ export function assembleStore(
   const custody = new StoreCustody({ ...base, engine, path, queue, checkpointer, requireOpen });
   const upkeep = { checkpointer, schedule, janitor, treeMaker, custody };
   return { environment, engine, publisher, reads, logSync, liveUndo, queue, ...upkeep };
+}
+
+/** How long values are compressed: dense, for they are read more often than written. */
+function packingOf({ compressors, hooks }: Environment): ValuePacking {
+  return {
+    compressor: compressors.zstd,
+    trustsPlainLength: hooks.hasMutant("btree.trust-plain-length"),
+  };
 }
 
 /**

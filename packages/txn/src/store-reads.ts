@@ -1,5 +1,5 @@
 import { isKvsError } from "@kvs/env";
-import { type TreeState } from "@kvs/btree";
+import { type TreeState, type ValuePacking } from "@kvs/btree";
 import { PageMiss, type Pager } from "@kvs/pager";
 import { MAIN_TREE, checkKeySize } from "./batch-format.ts";
 import { type EntryBatch } from "./entry-batch.ts";
@@ -25,6 +25,8 @@ export interface StoreReadsParts {
   readonly pager: Pager;
   readonly forest: Forest;
   readonly publisher: Publisher;
+  /** What restores compressed values. */
+  readonly packing: ValuePacking;
   /** @throws {KvsError} `TXN_CLOSED`. */
   readonly requireOpen: () => void;
 }
@@ -34,6 +36,7 @@ export class StoreReads {
   readonly #pager: Pager;
   readonly #forest: Forest;
   readonly #publisher: Publisher;
+  readonly #packing: ValuePacking;
   readonly #requireOpen: () => void;
   readonly #reader: RowReader;
   readonly snapshots: SnapshotRegistry = new SnapshotRegistry();
@@ -43,7 +46,8 @@ export class StoreReads {
     this.#forest = parts.forest;
     this.#publisher = parts.publisher;
     this.#requireOpen = parts.requireOpen;
-    this.#reader = new RowReader(parts.pager);
+    this.#packing = parts.packing;
+    this.#reader = new RowReader(parts.pager, parts.packing);
   }
 
   /** No reader, now or later, reads below it. */
@@ -96,7 +100,8 @@ export class StoreReads {
     const tree = this.#treeToRead(NO_KEY, options);
     const snapshot = this.#hold(options);
     try {
-      const scan = new Scan(this.#pager, tree, options, snapshot.timestamp);
+      const source = { pager: this.#pager, tree, packing: this.#packing };
+      const scan = new Scan(source, options, snapshot.timestamp);
       for (;;) {
         const batch = await scan.next().catch(tellClosed);
         if (batch.count === 0) return;
