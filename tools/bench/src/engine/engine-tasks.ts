@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Random, assert, createRandom } from "@kvs/env";
@@ -11,8 +11,10 @@ import { type Sample } from "../sample.ts";
 import { toEmbedded } from "../stores/kvs-store.ts";
 import { batchesOf, load } from "../stores/loaded-store.ts";
 import { keyOf, randomValues } from "../stores/sample-pairs.ts";
+import { WriteCounter, countingDisk } from "./counting-disk.ts";
 
 const STORE = "kvs";
+const COPY = "copy";
 /** Puts between two looks at how long the log is. */
 const LOOK_EVERY = 64;
 /** How long writing goes on after a checkpoint became due, before the process is killed. */
@@ -58,6 +60,20 @@ export interface KillParameters extends Shape {
   readonly dueBytes: number;
 }
 
+export interface CopyParameters extends Shape {
+  readonly callers: number;
+  /** How long puts run alone. */
+  readonly aloneMs: number;
+}
+
+export interface CopyResult {
+  readonly copyBytes: number;
+  readonly copyMs: number;
+  /** Puts per second without a copy under way, and with. */
+  readonly aloneRate: number;
+  readonly copyRate: number;
+}
+
 export interface MixParameters extends Shape {
   readonly callers: number;
   readonly milliseconds: number;
@@ -70,6 +86,7 @@ export interface MixParameters extends Shape {
 export class EngineTasks {
   readonly #folder: string;
   readonly #random: Random = createRandom(process.pid);
+  readonly #written = new WriteCounter();
   #store: Store | undefined;
 
   constructor(folder: string) {
@@ -79,7 +96,8 @@ export class EngineTasks {
   /** Opens the store; recovers it, if its process was killed. */
   async open(options: Omit<StoreOptions, "path">): Promise<Opened> {
     assert(this.#store === undefined, "a process has one store");
-    const environment = createNodeEnvironment({ root: this.#folder });
+    const host = createNodeEnvironment({ root: this.#folder });
+    const environment = { ...host, disk: countingDisk(host.disk, this.#written) };
     const cpuBefore = cpuMicrosOf();
     const startMs = performance.now();
     this.#store = await Store.open(environment, { path: STORE, ...options });
@@ -94,6 +112,11 @@ export class EngineTasks {
 
   async checkpoint(): Promise<void> {
     await this.#opened.checkpoint();
+  }
+
+  /** Bytes written to files since the process began. */
+  async writtenBytes(): Promise<number> {
+    return this.#written.bytes;
   }
 
   /** Puts random keys, durably, until it is enough. */
@@ -152,6 +175,39 @@ export class EngineTasks {
     };
     const endMs = performance.now() + milliseconds;
     return runCallersUntil(callers, () => performance.now() >= endMs, operation);
+  }
+
+  /** Copies the store into a file while puts go on; before that, puts alone, for as long. */
+  async copyUnderLoad(parameters: CopyParameters): Promise<CopyResult> {
+    const store = this.#opened;
+    const { callers, aloneMs } = parameters;
+    const put = this.#putter(parameters);
+    let puts = 0;
+    let isOver = false;
+    const isEnough = (started: number): boolean => {
+      puts = started;
+      return isOver;
+    };
+    const running = runCallersUntil(callers, isEnough, put);
+    const rateDuring = async (work: () => Promise<unknown>): Promise<[number, number]> => {
+      const [putsBefore, startMs] = [puts, performance.now()];
+      await work();
+      const elapsedMs = performance.now() - startMs;
+      return [((puts - putsBefore) / elapsedMs) * 1000, elapsedMs];
+    };
+    let copyBytes = 0;
+    await pause(aloneMs / 4);
+    const [aloneRate] = await rateDuring(async () => {
+      await store.checkpoint(); // a copy begins with one too
+      await pause(aloneMs);
+    });
+    const [copyRate, copyMs] = await rateDuring(async () => {
+      copyBytes = await store.copyTo(COPY);
+    });
+    isOver = true;
+    await running;
+    rmSync(join(this.#folder, COPY));
+    return { copyBytes, copyMs, aloneRate, copyRate };
   }
 
   async close(): Promise<void> {

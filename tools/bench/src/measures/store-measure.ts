@@ -29,6 +29,15 @@ export const SHORT_PAIRS: Pairs = { full: 1_000_000, quick: 100_000, valueBytes:
 const RANDOM_KEYS = 1 << 18;
 const RANDOM_KEYS_QUICK = 1 << 14;
 
+/** Which store it is. */
+export interface SubjectPlace {
+  readonly name: string;
+  readonly open: OpenStore;
+  readonly pairs: Pairs;
+  /** Whether every page is written to before the first sample. */
+  readonly settles: boolean;
+}
+
 /** A store that is full, and what to ask of it: random keys, in an order that goes on and on. */
 export class Subject {
   readonly values: readonly Uint8Array[];
@@ -37,7 +46,21 @@ export class Subject {
   #store: EmbeddedStore;
   #next = 0;
 
-  constructor(
+  /** Opens the store of this name in the run's folder, and fills it if no row before did. */
+  static async open(place: SubjectPlace, { folder, isQuick }: RunContext): Promise<Subject> {
+    const { name, open, pairs, settles } = place;
+    const { full, quick, valueBytes } = pairs;
+    const count = isQuick ? quick : full;
+    const values = randomValues(valueBytes);
+    const openAgain = (): Promise<EmbeddedStore> =>
+      openLoaded(open, folder, { name: `${name}-${valueBytes}`, count, values });
+    const store = await openAgain();
+    if (settles) await settle(store, count, values);
+    const keys = randomKeys(1, isQuick ? RANDOM_KEYS_QUICK : RANDOM_KEYS, count);
+    return new Subject(store, keys, values, openAgain);
+  }
+
+  private constructor(
     store: EmbeddedStore,
     keys: readonly Uint8Array[],
     values: readonly Uint8Array[],
@@ -118,16 +141,8 @@ function contender(
 ): Contender {
   let subject: Subject;
   return {
-    prepare: async ({ folder, isQuick }) => {
-      const { full, quick, valueBytes } = pairs;
-      const count = isQuick ? quick : full;
-      const values = randomValues(valueBytes);
-      const place = { name: `${name}-${valueBytes}`, count, values };
-      const openAgain = (): Promise<EmbeddedStore> => openLoaded(open, folder, place);
-      const store = await openAgain();
-      if (settles) await settle(store, count, values);
-      const keys = randomKeys(1, isQuick ? RANDOM_KEYS_QUICK : RANDOM_KEYS, count);
-      subject = new Subject(store, keys, values, openAgain);
+    prepare: async (context) => {
+      subject = await Subject.open({ name, open, pairs, settles }, context);
       const note = beforeSamples?.();
       return {
         type: "ready",

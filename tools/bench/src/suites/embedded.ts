@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { assert } from "@kvs/env";
 import { runCallers, runCallersUntil, runOnce, runSlices } from "../load.ts";
-import { loopDelays, residentMemory, writeAmplification } from "../measures/engine-runs.ts";
+import { encryptedPut } from "../measures/encrypted-put.ts";
+import { hotCopies, residentMemory } from "../measures/large-store.ts";
 import {
   PEERS,
   type Pairs,
@@ -10,6 +11,7 @@ import {
   type Subject,
   onStores,
 } from "../measures/store-measure.ts";
+import { loopDelays, writeAmplification } from "../measures/upkeep.ts";
 import { dropPageCache, noteOnPageCache } from "../page-cache.ts";
 import { type Sample } from "../sample.ts";
 import { CACHE_BYTES, type OpenStore, type Pair } from "../stores/embedded-store.ts";
@@ -56,6 +58,8 @@ export const embeddedSuite: Suite = {
     getCold(["lmdb"]),
     ...loopDelays(),
     writeAmplification(),
+    encryptedPut(),
+    ...hotCopies(),
     residentMemory(),
   ],
 };
