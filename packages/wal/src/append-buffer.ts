@@ -20,7 +20,8 @@ import { assert } from "@kvs/env";
 
 import { type FragmentSealer } from "./fragment-seal.ts";
 import { FRAGMENT_MIN_BYTES, type Geometry } from "./geometry.ts";
-import { type Lsn, toLsn } from "./lsn.ts";
+import { GROUP_BYTES_MAX, type Group, cutGroup } from "./group.ts";
+import { type Lsn } from "./lsn.ts";
 import { type RecordCompressor } from "./record-compression.ts";
 import {
   FIRST_FRAGMENT,
@@ -35,25 +36,12 @@ import {
 import { type LogIdentity, SEGMENT_HEADER_BYTES, encodeSegmentHeader } from "./segment-format.ts";
 import { positionsUsedUp } from "./wal-error.ts";
 
-/** A group is written in one piece: enough to keep a disk busy, little enough to wait for. */
-export const GROUP_BYTES_MAX: number = 4 << 20;
 /** What most groups fit into; grown by doubling. */
 const BUFFER_BYTES_MIN: number = 64 << 10;
 /** One being filled, one being written, one between. */
 const SPARE_BUFFERS_MAX = 2;
 /** Below this a loop copies faster than a call out of the engine. */
 const LOOP_COPY_BYTES = 48;
-
-/** A stretch of the log, ready to be written. */
-export interface Group {
-  readonly bytes: Uint8Array;
-  /** Position of `bytes[0]`. */
-  readonly imageStart: number;
-  /** Bytes of the image; `bytes` may be longer. */
-  readonly imageBytes: number;
-  /** Where it ends: durable once it is written. */
-  readonly lsn: Lsn;
-}
 
 export interface AppendBufferOptions {
   readonly geometry: Geometry;
@@ -161,14 +149,15 @@ export class AppendBuffer {
   /**
    * Copies a record to the end of the log.
    *
-   * @param length Bytes of `payload` to take, from its start.
+   * @param from Where in `payload` the bytes to take begin.
+   * @param length How many there are.
    * @returns Its LSN.
    */
-  append(kind: number, payload: Uint8Array, length: number): Lsn {
+  append(kind: number, payload: Uint8Array, from: number, length: number): Lsn {
     const offset = this.#fill;
     const total = FRAGMENT_HEADER_BYTES + length;
-    if (total > this.#room) return this.#appendSlowly(kind, payload, length);
-    copyInto(this.#bytes, offset + FRAGMENT_HEADER_BYTES, payload, length);
+    if (total > this.#room) return this.#appendSlowly(kind, payload, from, length);
+    this.#copy(payload, from, length, offset + FRAGMENT_HEADER_BYTES);
     const header = this.#header;
     header.length = length;
     header.kind = kind;
@@ -184,6 +173,18 @@ export class AppendBuffer {
     this.#lsn = start + total;
     this.#recordCount++;
     return this.#lsn as Lsn;
+  }
+
+  /**
+   * Checks that `count` records of `bytes` in all would be taken now.
+   *
+   * @throws What `append` would throw for any of them.
+   */
+  assertAccepts(count: number, bytes: number): void {
+    if (this.#refusal !== undefined) throw this.#refusal();
+    const headers = count * this.#geometry.imageBytesFor(0, this.#sealBytes);
+    this.#assertPositions(this.#geometry.imageBytesFor(bytes, this.#sealBytes) + headers);
+    this.#sealer?.begin();
   }
 
   /** From now on `append` throws what `error` makes. */
@@ -234,10 +235,9 @@ export class AppendBuffer {
     this.#sealedBytes = 0;
     for (const group of groups) {
       if (group.imageStart >= position) continue;
-      const imageBytes = Math.min(group.imageBytes, position - group.imageStart);
-      const lsn = toLsn(Math.min(group.lsn, position));
-      this.#sealed.push({ ...group, imageBytes, lsn });
-      this.#sealedBytes += imageBytes;
+      const kept = cutGroup(group, position);
+      this.#sealed.push(kept);
+      this.#sealedBytes += kept.imageBytes;
     }
     assert(this.#header.epoch < 0xffff_ffff, "epochs fit 32 bits");
     this.#header.epoch++;
@@ -275,9 +275,9 @@ export class AppendBuffer {
   }
 
   /** Everything the fast path leaves out: refusal, a new group, several fragments, sealing. */
-  #appendSlowly(kind: number, payload: Uint8Array, length: number): Lsn {
+  #appendSlowly(kind: number, payload: Uint8Array, from: number, length: number): Lsn {
     if (this.#refusal !== undefined) throw this.#refusal();
-    const plain = length === payload.length ? payload : payload.subarray(0, length);
+    const plain = length === payload.length ? payload : payload.subarray(from, from + length);
     const packed = this.#compressor?.pack(plain);
     const content = packed?.content ?? plain;
     this.#makeRoomFor(content.length);
@@ -293,11 +293,15 @@ export class AppendBuffer {
   /** Begins a new group, or a larger buffer, if a record of `length` does not fit. */
   #makeRoomFor(length: number): void {
     const needed = this.#geometry.imageBytesFor(length, this.#sealBytes);
+    this.#assertPositions(needed);
+    if (this.#fill > 0 && this.#fill + needed > this.#groupBytesMax) this.#seal();
+    this.#reserve(this.#fill + needed);
+  }
+
+  #assertPositions(needed: number): void {
     if (this.#lsn + needed > Number.MAX_SAFE_INTEGER - this.#geometry.segmentBytes) {
       throw positionsUsedUp(this.#lsn);
     }
-    if (this.#fill > 0 && this.#fill + needed > this.#groupBytesMax) this.#seal();
-    this.#reserve(this.#fill + needed);
   }
 
   /** Lets the fast path use what is left of buffer and segment. */
@@ -381,12 +385,13 @@ export class AppendBuffer {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
-}
 
-function copyInto(target: Uint8Array, offset: number, source: Uint8Array, length: number): void {
-  if (length > LOOP_COPY_BYTES) {
-    target.set(length === source.length ? source : source.subarray(0, length), offset);
-    return;
+  #copy(source: Uint8Array, from: number, length: number, to: number): void {
+    const target = this.#bytes;
+    if (length > LOOP_COPY_BYTES) {
+      target.set(length === source.length ? source : source.subarray(from, from + length), to);
+      return;
+    }
+    for (let at = 0; at < length; at++) target[to + at] = source[from + at]!;
   }
-  for (let at = 0; at < length; at++) target[offset + at] = source[at]!;
 }

@@ -16,11 +16,12 @@
  */
 import { type Environment, type KvsError, assert, isKvsError, writeFullyAt } from "@kvs/env";
 
-import { type AppendBuffer, type Group } from "./append-buffer.ts";
+import { type AppendBuffer } from "./append-buffer.ts";
+import { type Group } from "./group.ts";
 import { type Lsn } from "./lsn.ts";
 import { type SegmentSet } from "./segment-set.ts";
 import { BUFFERED_BYTES_MAX } from "./wal-options.ts";
-import { diskFull, discarded, syncFailed } from "./wal-error.ts";
+import { diskFull, discarded, isNoSpace, syncFailed } from "./wal-error.ts";
 
 interface Waiter {
   readonly lsn: number;
@@ -281,9 +282,4 @@ export class GroupCommit {
 
 function rethrow(error: unknown): never {
   throw error;
-}
-
-/** Failures that end when space, or a file descriptor, is free again; nothing was made durable. */
-export function isNoSpace(error: unknown): boolean {
-  return isKvsError(error, "DISK_FULL", "DISK_TOO_MANY_FILES");
 }

@@ -1,7 +1,12 @@
 export { type WalCheck, checkWal } from "./check.ts";
 export { type DumpOptions, dumpWal } from "./inspect.ts";
 export { type Lsn, toLsn } from "./lsn.ts";
-export { Wal, type WalStats } from "./wal.ts";
+export { Wal } from "./wal.ts";
+export { type FullSegment, type WalArchive } from "./archiver.ts";
+export { type WalStats } from "./wal-stats.ts";
+export { type RecordBatch } from "./record-batch.ts";
+export { type SpaceRequest } from "./log-space.ts";
+export { RETENTIONS_MAX, type WalRetention } from "./retention.ts";
 export { type WalErrorCode } from "./wal-error.ts";
 export {
   BUFFERED_BYTES_MAX,
@@ -9,6 +14,7 @@ export {
   type CompressionMethod,
   RECORD_BYTES_DEFAULT,
   RECORD_BYTES_MAX,
+  RESERVE_BYTES_MAX,
   SEGMENT_BYTES_DEFAULT,
   SEGMENT_BYTES_MAX,
   SEGMENT_BYTES_MIN,

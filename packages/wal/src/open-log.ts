@@ -1,11 +1,10 @@
 import { type Environment, type KvsError } from "@kvs/env";
 
-import { isNoSpace } from "./group-commit.ts";
 import { applyRepair, finishRepair, writeRepair } from "./repair-file.ts";
 import { NEW_REPAIR_NAME, NEW_SEGMENT_NAME, pathIn } from "./segment-name.ts";
 import { SegmentSet } from "./segment-set.ts";
 import { type Tail, findTail } from "./tail-repair.ts";
-import { damaged } from "./wal-error.ts";
+import { damaged, isNoSpace } from "./wal-error.ts";
 import { type ResolvedWalOptions } from "./wal-options.ts";
 
 /** A log that is ready to be appended to. */

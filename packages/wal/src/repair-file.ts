@@ -9,8 +9,9 @@
  *       16     8  logId
  *       24     8  from        position of the first byte of the content
  *       32     8  length      of the content
- *       40    20  reserved    zero
- *       60     4  checksum    CRC-32 of bytes [0, 60) and the content
+ *       40     8  mark        8 times 0xDD once the intent was carried out; else zero
+ *       48    12  reserved    zero
+ *       60     4  checksum    CRC-32 of bytes [0, 40), of [48, 60) and of the content
  *       64     …  content     what the log shall hold from `from` on
  *
  * Two uses. A cut (`truncateAfter`) has no content. The other is for the last group of a log that is
@@ -19,8 +20,13 @@
  * they are durable for certain; but a torn rewrite could destroy them, so they are kept here
  * meanwhile.
  *
+ * An intent that was carried out must not be carried out again when the log has gone on: it would
+ * cut or overwrite what came after. Removing its name is not enough, for a directory whose sync
+ * fails may show a name again. So it is marked first, in the file itself. Fewer than four bytes that
+ * are not zero are no mark: a flipped bit makes one.
+ *
  * Steps: write `repair.new`, sync it, rename to `repair`, sync the directory │ write the content to
- * its place, durably; zero what goes; remove the segments behind │ unlink, sync the directory. A
+ * its place, durably; zero what goes; remove the segments behind │ mark, unlink, sync the directory. A
  * crash before the first bar leaves the log as it was; one after it is finished by `applyRepair`,
  * any number of times, before anything is appended.
  *
@@ -29,7 +35,7 @@
 import { type Environment, type File, assert, readFullyAt, writeFullyAt } from "@kvs/env";
 import { crc32 } from "@kvs/codec";
 
-import { SEGMENT_HEADER_BYTES, isSameLog } from "./segment-format.ts";
+import { MARK, SEGMENT_HEADER_BYTES, isMarked, isSameLog } from "./segment-format.ts";
 import { NEW_REPAIR_NAME, REPAIR_NAME, pathIn } from "./segment-name.ts";
 import { type SegmentSet } from "./segment-set.ts";
 import { getUint64, putUint64 } from "./uint64.ts";
@@ -39,6 +45,7 @@ const HEADER_BYTES = 64;
 const MAGIC: readonly number[] = [0x4b, 0x56, 0x53, 0x2d, 0x46, 0x49, 0x58, 0x0a];
 const VERSION = 1;
 const CUT_FLAG = 1;
+const MARK_OFFSET = 40;
 const CHECKSUM_OFFSET = 60;
 
 export interface Repair {
@@ -81,13 +88,18 @@ export async function finishRepair(environment: Environment, segments: SegmentSe
   const path = pathIn(segments.directory, REPAIR_NAME);
   if ((await environment.disk.stat(path)) === undefined) return;
   const file = await environment.disk.open(path, { readOnly: true });
-  let repair: Repair | undefined;
+  let repair: ReturnType<typeof decodeRepair>;
   try {
     const bytes = new Uint8Array(await file.size());
     const count = await readFullyAt(file, bytes, 0);
     repair = decodeRepair(bytes.subarray(0, count), segments.identity.logId);
   } finally {
     await file.close();
+  }
+  if (repair === "done") {
+    environment.hooks.probe("wal.repair-marked");
+    await forgetRepair(environment, segments);
+    return;
   }
   if (repair === undefined || !isWithin(segments, repair)) {
     throw damaged(`${path} is damaged`, { path, offset: 0 });
@@ -119,8 +131,20 @@ export async function applyRepair(
     position = pieceEnd;
   }
   if (repair.isCut) await removeAfter(segments, end);
-  await environment.disk.unlink(pathIn(segments.directory, REPAIR_NAME));
-  await environment.disk.syncDirectory(segments.directory);
+  await forgetRepair(environment, segments);
+}
+
+async function forgetRepair(environment: Environment, segments: SegmentSet): Promise<void> {
+  const { disk } = environment;
+  const path = pathIn(segments.directory, REPAIR_NAME);
+  const file = await disk.open(path);
+  try {
+    await file.writeDurableAt(MARK, MARK_OFFSET);
+  } finally {
+    await file.close();
+  }
+  await disk.unlink(path);
+  await disk.syncDirectory(segments.directory);
 }
 
 async function removeAfter(segments: SegmentSet, lsn: number): Promise<void> {
@@ -150,7 +174,7 @@ export function encodeRepair(repair: Repair, logId: Uint8Array): Uint8Array {
 }
 
 /** Decodes a repair file; `undefined` if it is damaged, or of another log. */
-export function decodeRepair(bytes: Uint8Array, logId: Uint8Array): Repair | undefined {
+export function decodeRepair(bytes: Uint8Array, logId: Uint8Array): Repair | "done" | undefined {
   if (bytes.length < HEADER_BYTES) return undefined;
   for (const [at, byte] of MAGIC.entries()) if (bytes[at] !== byte) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -159,11 +183,14 @@ export function decodeRepair(bytes: Uint8Array, logId: Uint8Array): Repair | und
   if (getUint64(view, 32) !== bytes.length - HEADER_BYTES) return undefined;
   if (view.getUint32(CHECKSUM_OFFSET, true) !== checksumOf(bytes)) return undefined;
   if (!isSameLog(bytes.subarray(16, 24), logId)) return undefined;
+  if (isMarked(bytes, MARK_OFFSET)) return "done";
   const isCut = (view.getUint32(12, true) & CUT_FLAG) !== 0;
   assert(bytes.length >= HEADER_BYTES, "the content follows the header");
   return { from, content: bytes.subarray(HEADER_BYTES), isCut };
 }
 
 function checksumOf(bytes: Uint8Array): number {
-  return crc32(bytes.subarray(HEADER_BYTES), crc32(bytes.subarray(0, CHECKSUM_OFFSET)));
+  const first = crc32(bytes.subarray(0, MARK_OFFSET));
+  const second = crc32(bytes.subarray(MARK_OFFSET + MARK.length, CHECKSUM_OFFSET), first);
+  return crc32(bytes.subarray(HEADER_BYTES), second);
 }

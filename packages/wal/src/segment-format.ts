@@ -9,14 +9,19 @@
  *       24     8  base           position of this header's first byte
  *       32     8  previousLsn    end of the fragment before this segment
  *       40     4  epoch          of the process that began the segment
- *       44    16  reserved       zero
- *       60     4  checksum       CRC-32 of bytes [0, 60)
+ *       44     8  reserved       zero
+ *       52     8  mark           8 times 0xDD once the segment is dropped; else zero
+ *       60     4  checksum       CRC-32 of bytes [0, 52)
  *
  * 1. A header is written together with the first records of its segment, in one write: a segment
  *    is prepared without a header, and has begun when it has a valid one with its own base. Only
  *    the log's very first segment gets its header when it is made.
  * 2. `previousLsn` of the very first segment is the place of its first record, base + 64: there
  *    the empty log ends.
+ *
+ * 3. The mark is set, durably, before the file is removed or gets another name. It is no part of
+ *    what the checksum covers: a torn write of it harms nothing. Fewer than four bytes that are not
+ *    zero are no mark, but damage that harms nothing either.
  *
  * Format: docs/formats/wal.md.
  */
@@ -30,7 +35,15 @@ export const LOG_ID_BYTES = 8;
 export const FORMAT_VERSION = 1;
 
 const MAGIC: readonly number[] = [0x4b, 0x56, 0x53, 0x2d, 0x57, 0x41, 0x4c, 0x0a];
+/** Where the mark is. */
+export const MARK_OFFSET = 52;
+const MARK_BYTES = 8;
+/** Bytes of the mark that must be set for it to count: a flipped bit sets one. */
+const MARK_BYTES_MIN = 4;
 const CHECKSUM_OFFSET = 60;
+
+/** Says that a file means nothing any more. */
+export const MARK: Uint8Array = new Uint8Array(MARK_BYTES).fill(0xdd);
 
 export interface SegmentHeader {
   readonly version: number;
@@ -71,7 +84,7 @@ export function encodeSegmentHeader(
   putUint64(view, 24, header.base);
   putUint64(view, 32, header.previousLsn);
   view.setUint32(40, header.epoch, true);
-  const checksum = crc32(target.subarray(offset, offset + CHECKSUM_OFFSET));
+  const checksum = crc32(target.subarray(offset, offset + MARK_OFFSET));
   view.setUint32(CHECKSUM_OFFSET, checksum, true);
 }
 
@@ -85,7 +98,7 @@ export function decodeSegmentHeader(source: Uint8Array, offset = 0): SegmentHead
   if (source.length - offset < SEGMENT_HEADER_BYTES) return undefined;
   for (const [at, byte] of MAGIC.entries()) if (source[offset + at] !== byte) return undefined;
   const view = new DataView(source.buffer, source.byteOffset + offset, SEGMENT_HEADER_BYTES);
-  const checksum = crc32(source.subarray(offset, offset + CHECKSUM_OFFSET));
+  const checksum = crc32(source.subarray(offset, offset + MARK_OFFSET));
   if (view.getUint32(CHECKSUM_OFFSET, true) !== checksum) return undefined;
   const base = getUint64(view, 24);
   const previousLsn = getUint64(view, 32);
@@ -99,6 +112,23 @@ export function decodeSegmentHeader(source: Uint8Array, offset = 0): SegmentHead
     previousLsn,
     epoch,
   };
+}
+
+/** Whether there is a mark at `offset`. */
+export function isMarked(bytes: Uint8Array, offset: number): boolean {
+  let set = 0;
+  for (let at = offset; at < offset + MARK_BYTES; at++) if (bytes[at] !== 0) set++;
+  return set >= MARK_BYTES_MIN;
+}
+
+/**
+ * What a dropped file gets that had no header of its own: exactly these bytes, for a torn write may
+ * leave anything in the place of a header, something like a mark included.
+ */
+export function emptyDroppedHeader(): Uint8Array {
+  const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+  bytes.set(MARK, MARK_OFFSET);
+  return bytes;
 }
 
 /** Whether two log ids are the same. */

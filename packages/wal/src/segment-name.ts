@@ -4,13 +4,17 @@ import { assert } from "@kvs/env";
  * Names of the files in a log's directory.
  *
  *     00000000000067108864.wal   the segment whose first byte has this position
+ *     00000000000067108864.wal.named   the same, for the moment in which its name is renewed
  *     segment.new                a segment being zero-filled; renamed when it is whole
  *     repair, repair.new         an intent of recovery or of a cut (see repair-file.ts)
  *
  * Twenty digits hold every 64-bit position, so names sort as their bases do.
  */
 const BASE_DIGITS = 20;
-const NAME_PATTERN = /^(\d{20})\.wal$/;
+const NAME_PATTERN = /^(\d{20})\.wal(?:\.named)?$/;
+
+/** Behind the name of a segment: its name is being renewed. */
+export const RENEWING_SUFFIX = ".named";
 
 /** Where a segment is zero-filled before it gets its name. */
 export const NEW_SEGMENT_NAME = "segment.new";

@@ -6,7 +6,7 @@
  *
  * 1. Bases are contiguous from head to the last spare, at every moment and after every crash:
  *    names change one at a time, each followed by `syncDirectory`, and the head goes first. So a
- *    missing base in between is damage.
+ *    missing base in between is damage (see find-segments.ts for names that do not last).
  * 2. A `.wal` file has its full length from the moment it gets that name.
  * 3. A segment is prepared without a header: fresh ones are zeros, recycled ones keep their stale
  *    bytes, which no reader takes for records of their new place (see log-cursor.ts).
@@ -14,33 +14,22 @@
  */
 import { type Environment, type File, Mutex, assert, isKvsError, readFullyAt } from "@kvs/env";
 
+import { type FoundSegment, findSegments, repairNames } from "./find-segments.ts";
 import { Geometry } from "./geometry.ts";
+import { readSabotage } from "./sabotage.ts";
 import {
-  FORMAT_VERSION,
+  MARK,
   LOG_ID_BYTES,
   type LogIdentity,
+  MARK_OFFSET,
   SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
   decodeSegmentHeader,
+  emptyDroppedHeader,
   encodeSegmentHeader,
-  isSameLog,
   toIdentity,
 } from "./segment-format.ts";
-import {
-  NEW_SEGMENT_NAME,
-  parentOf,
-  parseSegmentName,
-  pathIn,
-  segmentName,
-} from "./segment-name.ts";
-import { damaged, truncated, unsupported } from "./wal-error.ts";
-
-interface Segment {
-  readonly base: number;
-  file: File | undefined;
-  /** What was found when the log was opened. */
-  readonly header: SegmentHeader | undefined;
-}
+import { NEW_SEGMENT_NAME, parentOf, pathIn, segmentName } from "./segment-name.ts";
+import { damaged, truncated } from "./wal-error.ts";
 
 export interface NewLog {
   readonly segmentBytes: number;
@@ -54,16 +43,26 @@ export class SegmentSet {
   readonly #environment: Environment;
   readonly #changes: Mutex = new Mutex();
   /** In order of their bases. */
-  readonly #segments: Segment[];
+  readonly #segments: FoundSegment[];
   readonly #isReadOnly: boolean;
+  /** A sabotage for tests. */
+  readonly #skipsDirectorySync: boolean;
 
-  private constructor(environment: Environment, directory: string, found: FoundSegments) {
+  private constructor(
+    environment: Environment,
+    directory: string,
+    found: readonly FoundSegment[],
+    isReadOnly: boolean,
+  ) {
+    const header = found[0]?.header;
+    assert(header !== undefined, "a log's first segment has begun");
     this.#environment = environment;
     this.directory = directory;
-    this.#segments = found.segments;
-    this.#isReadOnly = found.isReadOnly;
-    this.identity = toIdentity(found.header.logId);
-    this.geometry = new Geometry(found.header.base, found.header.segmentBytes);
+    this.#segments = [...found];
+    this.#isReadOnly = isReadOnly;
+    this.#skipsDirectorySync = environment.hooks.hasMutant("wal.skip-directory-sync");
+    this.identity = toIdentity(header.logId);
+    this.geometry = new Geometry(header.base, header.segmentBytes);
   }
 
   /**
@@ -78,33 +77,19 @@ export class SegmentSet {
     directory: string,
     readOnly: boolean,
   ): Promise<SegmentSet | undefined> {
-    const { disk } = environment;
-    if ((await disk.stat(directory)) === undefined) return undefined;
-    const bases: number[] = [];
-    for (const name of await disk.list(directory)) {
-      const base = parseSegmentName(name);
-      if (base !== undefined) bases.push(base);
-    }
-    if (bases.length === 0) return undefined;
-    const segments: Segment[] = [];
+    const sabotage = readSabotage(environment.hooks);
+    const found = await findSegments(environment, directory, readOnly, sabotage);
+    if (found === undefined) return undefined;
     try {
-      for (const base of bases) {
-        const path = pathIn(directory, segmentName(base));
-        segments.push(await openSegment(await environment.disk.open(path, { readOnly }), base));
-      }
-      const header = segments[0]!.header;
-      if (header === undefined) throw headDamaged(pathIn(directory, segmentName(bases[0]!)));
-      const set = new SegmentSet(environment, directory, {
-        segments,
-        header,
-        isReadOnly: readOnly,
-      });
-      await set.#check();
-      return set;
+      if (!readOnly && !sabotage.opensByName) await repairNames(environment, directory, found);
     } catch (error) {
-      for (const { file } of segments) await file?.close();
+      for (const { file } of found.segments) await file.close();
       throw error;
     }
+    const named = found.segments.map((segment) =>
+      readOnly ? segment : { ...segment, path: pathIn(directory, segmentName(segment.base)) },
+    );
+    return new SegmentSet(environment, directory, named, readOnly);
   }
 
   /**
@@ -137,8 +122,8 @@ export class SegmentSet {
       throw error;
     }
     const header = decodeSegmentHeader(bytes)!;
-    const segments = [{ base, file, header }];
-    return new SegmentSet(environment, directory, { segments, header, isReadOnly: false });
+    const first = { base, path: pathIn(directory, segmentName(base)), file, header };
+    return new SegmentSet(environment, directory, [first], false);
   }
 
   /** Base of the oldest segment. */
@@ -168,14 +153,13 @@ export class SegmentSet {
 
   /** Path of the segment at `base`, for messages. */
   pathOf(base: number): string {
-    return pathIn(this.directory, segmentName(base));
+    const segment = this.has(base) ? this.#segments[this.#indexOf(base)] : undefined;
+    return segment?.path ?? pathIn(this.directory, segmentName(base));
   }
 
   /** The file of a segment that is there. Stays open until the segment is dropped. */
   fileOf(base: number): File {
-    const { file } = this.#segments[this.#indexOf(base)]!;
-    assert(file !== undefined, "the files of a log are open");
-    return file;
+    return this.#segments[this.#indexOf(base)]!.file;
   }
 
   /**
@@ -191,6 +175,18 @@ export class SegmentSet {
     // The file may have become another segment while it was read.
     if (base < this.headBase) throw truncated(base, this.headBase);
     return count;
+  }
+
+  /** End of the last fragment before the segment at `base`, which has begun. */
+  async previousLsnOf(base: number): Promise<number> {
+    const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
+    await this.read(base, bytes, 0);
+    const header = decodeSegmentHeader(bytes);
+    if (header === undefined || header.base !== base) {
+      const path = this.pathOf(base);
+      throw damaged(`the segment ${path} has no sound header`, { path, offset: 0 });
+    }
+    return header.previousLsn;
   }
 
   /**
@@ -219,8 +215,10 @@ export class SegmentSet {
   async dropAfter(base: number): Promise<void> {
     await this.#changes.run(async () => {
       while (this.lastBase > base) {
-        const last = this.#segments.pop()!;
-        await last.file?.close();
+        const last = this.#segments.at(-1)!;
+        await this.#mark(last);
+        this.#segments.pop();
+        await last.file.close();
         await this.#environment.disk.unlink(this.pathOf(last.base));
         await this.#environment.disk.syncDirectory(this.directory);
       }
@@ -259,8 +257,8 @@ export class SegmentSet {
       await disk.unlink(newPath).catch(() => undefined);
       throw error;
     }
-    await disk.syncDirectory(this.directory);
-    this.#segments.push({ base, file, header: undefined });
+    if (!this.#skipsDirectorySync) await disk.syncDirectory(this.directory);
+    this.#segments.push({ base, path: this.pathOf(base), file, header: undefined });
   }
 
   async #dropHead(tailBase: number, sparesMax: number): Promise<void> {
@@ -269,71 +267,39 @@ export class SegmentSet {
     // Readers are refused from here on; a failure below closes the log anyway.
     const dropped = this.#segments.shift()!;
     const path = this.pathOf(dropped.base);
+    const base = this.lastBase + this.#step;
+    try {
+      await this.#mark(dropped);
+      if (spares < sparesMax) await disk.rename(path, this.pathOf(base));
+    } catch (error) {
+      if (isKvsError(error, "DISK_FULL")) this.#segments.unshift(dropped);
+      throw error;
+    }
     if (spares < sparesMax) {
-      const base = this.lastBase + this.#step;
-      try {
-        await disk.rename(path, this.pathOf(base));
-      } catch (error) {
-        if (isKvsError(error, "DISK_FULL")) this.#segments.unshift(dropped);
-        throw error;
-      }
       await disk.syncDirectory(this.directory);
-      this.#segments.push({ base, file: dropped.file, header: undefined });
+      const { file } = dropped;
+      this.#segments.push({ base, path: this.pathOf(base), file, header: undefined });
     } else {
       await disk.unlink(path);
       await disk.syncDirectory(this.directory);
-      await dropped.file?.close();
+      await dropped.file.close();
     }
   }
 
-  /** Every base is there, every file is whole, and all belong to one log. */
-  async #check(): Promise<void> {
-    let expected = this.headBase;
-    for (const { base, header, file } of this.#segments) {
-      const path = this.pathOf(base);
-      if (base !== expected) {
-        const details = { path: this.pathOf(expected), offset: 0, expected, found: base };
-        throw damaged(`${this.pathOf(expected)} is missing, but ${path} is there`, details);
-      }
-      if (header !== undefined && !isSameLog(header.logId, this.identity.logId)) {
-        throw damaged(`${path} belongs to another log`, { path, offset: 16 });
-      }
-      const found = await file!.size();
-      if (found !== this.#step) {
-        const details = { path, offset: found, expected: this.#step, found };
-        throw damaged(`${path} is ${found} bytes long instead of ${this.#step}`, details);
-      }
-      expected += this.#step;
-    }
-  }
-}
-
-interface FoundSegments {
-  readonly segments: Segment[];
-  /** Of the head. */
-  readonly header: SegmentHeader;
-  readonly isReadOnly: boolean;
-}
-
-async function openSegment(file: File, base: number): Promise<Segment> {
-  try {
+  /**
+   * Writes into the file that it is no segment any more, before its name says so: should the name
+   * come back, nobody takes it for one. A file that has not begun loses the header of its old place,
+   * so that it is not taken for a spare that was just recycled.
+   */
+  async #mark({ base, file }: FoundSegment): Promise<void> {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);
     await readFullyAt(file, bytes, 0);
-    const header = decodeSegmentHeader(bytes);
-    if (header !== undefined && header.version !== FORMAT_VERSION) {
-      throw unsupported(file.path, header.version);
+    if (decodeSegmentHeader(bytes)?.base === base) {
+      await file.writeDurableAt(MARK, MARK_OFFSET);
+      return;
     }
-    // A recycled segment still has the header of its old place: it has not begun here.
-    return { base, file, header: header?.base === base ? header : undefined };
-  } catch (error) {
-    await file.close();
-    throw error;
+    await file.writeDurableAt(emptyDroppedHeader(), 0);
   }
-}
-
-/** The head has begun, whatever happened: it holds what is durable, or the header of a new log. */
-function headDamaged(path: string): Error {
-  return damaged(`the log's first segment ${path} has no sound header`, { path, offset: 0 });
 }
 
 /**

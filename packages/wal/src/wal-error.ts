@@ -117,3 +117,8 @@ export function unsupported(path: string, version: number): KvsError<WalErrorCod
   const message = `${path} has format ${version}, which this program does not know; use a newer one`;
   return new KvsError("WAL_UNSUPPORTED", message, { outcome: "none", details: { path, version } });
 }
+
+/** Failures that end when space, or a file descriptor, is free again; nothing was made durable. */
+export function isNoSpace(error: unknown): boolean {
+  return isKvsError(error, "DISK_FULL", "DISK_TOO_MANY_FILES");
+}

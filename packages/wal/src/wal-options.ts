@@ -1,5 +1,7 @@
 import { type DataKeys, assert } from "@kvs/env";
 
+import { type WalArchive } from "./archiver.ts";
+
 /** Length of a segment unless told: long enough that changing segments costs nothing. */
 export const SEGMENT_BYTES_DEFAULT: number = 64 << 20;
 /** Two headers and some payload; small ones are for tests. */
@@ -28,6 +30,9 @@ export interface WalCompression {
   /** Shorter payloads stay as they are. Default `COMPRESS_FROM_BYTES_DEFAULT`. */
   readonly fromBytes?: number;
 }
+
+/** Room kept for urgent records, at most. */
+export const RESERVE_BYTES_MAX: number = 1 << 30;
 
 export interface WalOptions {
   /** The log's directory; made if absent. */
@@ -60,6 +65,14 @@ export interface WalOptions {
    * Default: none must.
    */
   readonly sealedFrom?: number;
+  /**
+   * Bytes of log kept for urgent records when the disk is full (see `ensureSpace`), up to
+   * `RESERVE_BYTES_MAX`. Default 0. Enough for undo, a checkpoint and some deletes: 4 MiB, or a
+   * segment where segments are smaller.
+   */
+  readonly reserveBytes?: number;
+  /** Gets every segment that is full; none is dropped before it was taken. Default: none does. */
+  readonly archive?: WalArchive;
   /** Compresses records that become shorter by it. Default: none; what is compressed can be read. */
   readonly compression?: WalCompression;
 }
@@ -71,6 +84,8 @@ export interface ResolvedWalOptions {
   readonly startPosition: number;
   readonly readFrom: number | undefined;
   readonly spareSegments: number;
+  readonly reserveBytes: number;
+  readonly archive: WalArchive | undefined;
   readonly keys: DataKeys | undefined;
   /** `Infinity`: unsealed records are taken everywhere. */
   readonly sealedFrom: number;
@@ -84,6 +99,7 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
   const maxRecordBytes = options.maxRecordBytes ?? RECORD_BYTES_DEFAULT;
   const startPosition = options.startPosition ?? 0;
   const spareSegments = options.spareSegments ?? SPARE_SEGMENTS_DEFAULT;
+  const reserveBytes = options.reserveBytes ?? 0;
   assert(path !== "", "a log has a directory of its own");
   assert(segmentBytes % 512 === 0, "segmentBytes is a multiple of 512");
   assertWithin("segmentBytes", segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
@@ -91,10 +107,18 @@ export function resolveWalOptions(options: WalOptions): ResolvedWalOptions {
   assertWithin("startPosition", startPosition, 0, Number.MAX_SAFE_INTEGER);
   assertWithin("readFrom", readFrom ?? 0, 0, Number.MAX_SAFE_INTEGER);
   assertWithin("spareSegments", spareSegments, 0, SPARE_SEGMENTS_MAX);
-  const sizes = { segmentBytes, maxRecordBytes, startPosition, readFrom, spareSegments };
-  const { keys, sealedFrom = Infinity } = options;
+  assertWithin("reserveBytes", reserveBytes, 0, RESERVE_BYTES_MAX);
+  const sizes = {
+    reserveBytes,
+    segmentBytes,
+    maxRecordBytes,
+    startPosition,
+    readFrom,
+    spareSegments,
+  };
+  const { keys, archive, sealedFrom = Infinity } = options;
   if (sealedFrom !== Infinity) assertWithin("sealedFrom", sealedFrom, 0, Number.MAX_SAFE_INTEGER);
-  return { path, ...sizes, keys, sealedFrom, compression: resolveCompression(options) };
+  return { path, ...sizes, archive, keys, sealedFrom, compression: resolveCompression(options) };
 }
 
 function resolveCompression({ compression }: WalOptions): Required<WalCompression> | undefined {

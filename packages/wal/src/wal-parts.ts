@@ -1,11 +1,17 @@
 import { type Environment } from "@kvs/env";
 
-import { AppendBuffer, GROUP_BYTES_MAX } from "./append-buffer.ts";
+import { Archiver } from "./archiver.ts";
+import { AppendBuffer } from "./append-buffer.ts";
+import { GROUP_BYTES_MAX } from "./group.ts";
 import { FragmentSealer } from "./fragment-seal.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { HeadTruncation } from "./head-truncation.ts";
 import { KeyUsage } from "./key-usage.ts";
 import { type OpenLog, openLog } from "./open-log.ts";
 import { RecordCompressor } from "./record-compression.ts";
+import { LogSpace } from "./log-space.ts";
+import { SEAL_BYTES } from "./record-format.ts";
+import { Retentions } from "./retention.ts";
 import { RecordOpener } from "./record-opener.ts";
 import { type Sabotage, readSabotage } from "./sabotage.ts";
 import { type SegmentSet } from "./segment-set.ts";
@@ -24,6 +30,10 @@ export interface WalParts {
   readonly commit: GroupCommit;
   readonly opener: RecordOpener;
   readonly keyUsage: KeyUsage;
+  readonly space: LogSpace;
+  readonly retentions: Retentions;
+  readonly archiver: Archiver | undefined;
+  readonly truncation: HeadTruncation;
 }
 
 /** Opens the files and puts the parts of the log together. @throws {KvsError} as `Wal.open`. */
@@ -34,10 +44,29 @@ export async function openParts(
   const sabotage = readSabotage(environment.hooks);
   const log = await openLog(environment, options);
   const { segments, tail } = log;
-  const keyUsage: KeyUsage = new KeyUsage(segments, () => Math.min(tail.lsn, commit.durableLsn));
-  const buffer = newBuffer({ environment, options, sabotage, keyUsage }, log);
-  const commit: GroupCommit = new GroupCommit(environment, segments, buffer);
-  const opener = new RecordOpener({
+  try {
+    const keyUsage: KeyUsage = new KeyUsage(segments, () => Math.min(tail.lsn, commit.durableLsn));
+    const buffer = newBuffer({ environment, options, sabotage, keyUsage }, log);
+    const commit: GroupCommit = new GroupCommit(environment, segments, buffer);
+    const base = { environment, options, sabotage, segments, buffer, commit, keyUsage };
+    const space = new LogSpace({
+      ...base,
+      reserveBytes: options.reserveBytes,
+      sealBytes: options.keys === undefined ? 0 : SEAL_BYTES,
+      endLsn: () => buffer.lsn,
+    });
+    await space.refill();
+    return { ...base, opener: newOpener(base), space, ...newTruncation(base) };
+  } catch (error) {
+    await segments.close();
+    throw error;
+  }
+}
+
+type BaseParts = Pick<WalParts, "environment" | "options" | "sabotage" | "segments" | "commit">;
+
+function newOpener({ environment, options, sabotage, segments }: BaseParts): RecordOpener {
+  return new RecordOpener({
     source: segments,
     compressors: environment.compressors,
     keys: options.keys,
@@ -45,7 +74,28 @@ export async function openParts(
     maxRecordBytes: options.maxRecordBytes,
     sabotage,
   });
-  return { environment, options, sabotage, segments, buffer, commit, opener, keyUsage };
+}
+
+function newTruncation(base: BaseParts): Pick<WalParts, "archiver" | "retentions" | "truncation"> {
+  const { environment, options, segments, commit } = base;
+  const { archive, spareSegments } = options;
+  const retentions = new Retentions();
+  const durableLsn = (): number => commit.durableLsn;
+  const onTaken = (): Promise<void> => truncation.resume();
+  const archiver: Archiver | undefined =
+    archive && new Archiver({ environment, segments, archive, durableLsn, onTaken });
+  const truncation: HeadTruncation = new HeadTruncation({
+    ...base,
+    retentions,
+    archiver,
+    spareSegments,
+  });
+  if (archiver !== undefined) {
+    const start = (): void => void archiver.start();
+    commit.onDurable(start);
+    start();
+  }
+  return { archiver, retentions, truncation };
 }
 
 function newBuffer(

@@ -1,6 +1,6 @@
 import { assert } from "@kvs/env";
 
-import { type Group } from "./append-buffer.ts";
+import { type Group } from "./group.ts";
 import { type Geometry } from "./geometry.ts";
 import { type CursorOptions, type Fragment, LogCursor, type SegmentSource } from "./log-cursor.ts";
 import { type Lsn } from "./lsn.ts";

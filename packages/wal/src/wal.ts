@@ -1,40 +1,23 @@
-import { AssertionFailure, type Environment, type KvsError, assert, isKvsError } from "@kvs/env";
+import { type Environment, type KvsError, assert } from "@kvs/env";
 
 import { type AppendBuffer } from "./append-buffer.ts";
-import { type GroupCommit, isNoSpace } from "./group-commit.ts";
+import { type GroupCommit } from "./group-commit.ts";
 import { type Lsn, toLsn } from "./lsn.ts";
-import { type KeyUsage } from "./key-usage.ts";
+import { type SpaceRequest } from "./log-space.ts";
+import { type RecordBatch, checkBatch } from "./record-batch.ts";
 import { FRAGMENT_HEADER_BYTES } from "./record-format.ts";
-import { type RecordOpener } from "./record-opener.ts";
-import { applyRepair, writeRepair } from "./repair-file.ts";
-import { type Sabotage } from "./sabotage.ts";
+import { type WalRetention } from "./retention.ts";
+import { type WalStats } from "./wal-stats.ts";
+import { cutTail } from "./cut-tail.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 import { type SegmentSet } from "./segment-set.ts";
-import { assertRecordEnd } from "./tail-repair.ts";
-import { closed, damaged, diskFull, recordTooLarge, truncated } from "./wal-error.ts";
-import { type ResolvedWalOptions, type WalOptions, resolveWalOptions } from "./wal-options.ts";
+import { closed, damaged, recordTooLarge, truncated } from "./wal-error.ts";
+import { type WalOptions, resolveWalOptions } from "./wal-options.ts";
 import { type WalParts, openParts } from "./wal-parts.ts";
 import { type WalRecord, WalReader, readBuffered } from "./wal-reader.ts";
 
 /** Read at once for one record: what most records fit into. */
 const READ_BYTES = 4096;
-
-/** What a log is doing. Counters begin when it is opened. */
-export interface WalStats {
-  readonly segmentBytes: number;
-  /** Segment files, spare ones included. */
-  readonly segmentCount: number;
-  /** Position of the oldest segment's first byte. */
-  readonly headPosition: number;
-  readonly endLsn: Lsn;
-  readonly durableLsn: Lsn;
-  readonly epoch: number;
-  readonly bufferedBytes: number;
-  readonly recordCount: number;
-  /** Groups written: durable writes, but for groups that span segments. */
-  readonly groupCount: number;
-  readonly writtenBytes: number;
-}
 
 /**
  * An append-only log of records, durable in order.
@@ -53,26 +36,18 @@ export interface WalStats {
  * Format and crash argument: docs/formats/wal.md.
  */
 export class Wal implements AsyncDisposable {
-  readonly #environment: Environment;
-  readonly #options: ResolvedWalOptions;
+  readonly #parts: WalParts;
   readonly #segments: SegmentSet;
   readonly #buffer: AppendBuffer;
   readonly #commit: GroupCommit;
   readonly #maxRecordBytes: number;
-  readonly #sabotage: Sabotage;
-  readonly #opener: RecordOpener;
-  readonly #keyUsage: KeyUsage;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: WalParts) {
-    this.#environment = parts.environment;
-    this.#options = parts.options;
+    this.#parts = parts;
     this.#segments = parts.segments;
     this.#buffer = parts.buffer;
     this.#commit = parts.commit;
-    this.#opener = parts.opener;
-    this.#keyUsage = parts.keyUsage;
-    this.#sabotage = parts.sabotage;
     this.#maxRecordBytes = parts.options.maxRecordBytes;
   }
 
@@ -136,9 +111,35 @@ export class Wal implements AsyncDisposable {
     assert(kind >= 1 && kind <= 255, "a kind is an integer from 1 to 255");
     assert(length >= 0 && length <= payload.length, "a record's length lies within its payload");
     if (length > this.#maxRecordBytes) throw recordTooLarge(length, this.#maxRecordBytes);
-    const lsn = this.#buffer.append(kind, payload, length);
+    const lsn = this.#buffer.append(kind, payload, 0, length);
     if (this.#buffer.hasSealed) this.#commit.poke();
     return lsn;
+  }
+
+  /**
+   * Appends several records that were encoded into one buffer: all of them, or none. As with single
+   * ones, a crash may leave any number of them, from the first on.
+   *
+   * @returns The LSN of the last one; `endLsn` if there is none.
+   * @throws {KvsError} as `append`: nothing was appended.
+   *
+   * Cost: as `append` for each; no object is made for records of up to 48 bytes, a view for others.
+   */
+  appendBatch(batch: RecordBatch): Lsn {
+    const { count, bytes, ends, kinds, starts, lsns } = batch;
+    const total = checkBatch(batch, this.#maxRecordBytes);
+    const buffer = this.#buffer;
+    buffer.assertAccepts(count, total);
+    let from = 0;
+    for (let at = 0; at < count; at++) {
+      const to = ends[at]!;
+      const lsn = buffer.append(kinds[at]!, bytes, from, to - from);
+      if (starts !== undefined) starts[at] = buffer.lastStart;
+      if (lsns !== undefined) lsns[at] = lsn;
+      from = to;
+    }
+    if (buffer.hasSealed) this.#commit.poke();
+    return buffer.lsn;
   }
 
   /**
@@ -174,18 +175,30 @@ export class Wal implements AsyncDisposable {
 
   /**
    * Makes sure that records of `bytes` in all can be written without a new segment: ask before you
-   * begin what cannot be undone, and a full disk is no surprise later.
+   * begin what cannot be undone, and a full disk is no surprise later. Count `recordOverheadBytes`
+   * for every record but the first.
+   *
+   * Unless it is urgent, `WalOptions.reserveBytes` more must be there and stay: so urgent records
+   * have room when others are refused, and others are let in again only when the reserve is full.
+   * Who appends without asking may use it up.
    *
    * @returns `undefined` if that is so already.
-   * @throws {KvsError} `WAL_DISK_FULL` (retryable, outcome none); `WAL_SYNC_FAILED`.
+   * @throws {KvsError} `WAL_DISK_FULL` (retryable, outcome none): ask again whenever you like;
+   *   `WAL_SYNC_FAILED`; `WAL_CLOSED`.
+   *
+   * Cost: nothing mostly; zero-fills a segment where one is missing. After a full disk, a question to
+   * the file system, and zeros only if that has room for them.
    */
-  ensureSpace(bytes: number): Promise<void> | undefined {
-    const { geometry, lastBase } = this.#segments;
-    const { segmentBytes } = geometry;
-    const segments = Math.ceil(bytes / (segmentBytes - 256)) + 1;
-    const end = this.endLsn + bytes + FRAGMENT_HEADER_BYTES + segments * 128;
-    const base = geometry.baseBefore(end);
-    return base <= lastBase ? undefined : this.#prepareThrough(base);
+  ensureSpace(bytes: number, request: SpaceRequest = {}): Promise<void> | undefined {
+    assert(bytes >= 0, "space is asked for in bytes");
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    const { space, sabotage } = this.#parts;
+    return space.ensure(bytes, sabotage.ignoresReserve ? { urgent: true } : request);
+  }
+
+  /** Bytes that a record takes besides its payload, where it is in one piece. */
+  get recordOverheadBytes(): number {
+    return FRAGMENT_HEADER_BYTES + this.#parts.space.sealBytes;
   }
 
   /**
@@ -204,8 +217,8 @@ export class Wal implements AsyncDisposable {
       from: from ?? head,
       mayBeginInside: from === undefined || from === head,
       limit: () => this.durableLsn,
-      opener: this.#opener,
-      sabotage: this.#sabotage,
+      opener: this.#parts.opener,
+      sabotage: this.#parts.sabotage,
     });
   }
 
@@ -221,13 +234,13 @@ export class Wal implements AsyncDisposable {
     assert(start >= 0 && start < this.endLsn, "a record begins within the log");
     const group = this.#buffer.groupAt(start);
     if (group !== undefined) {
-      return readBuffered(group, start, this.#segments.geometry, this.#opener);
+      return readBuffered(group, start, this.#segments.geometry, this.#parts.opener);
     }
     const { headBase } = this.#segments;
     if (start < headBase) throw truncated(start, headBase);
     const limit = (): number => this.durableLsn;
     const source = this.#segments;
-    const opener = this.#opener;
+    const { opener } = this.#parts;
     const reader = new WalReader({ source, from: start, limit, chunkBytes: READ_BYTES, opener });
     const record = await reader.next();
     if (record !== undefined && record.start === start) return record;
@@ -239,23 +252,51 @@ export class Wal implements AsyncDisposable {
    * Drops the segments that hold nothing but records before `position`; recycles some of them.
    * Durable when this returns. `headPosition` tells what is left.
    *
-   * @param position At most `durableLsn`: where reading will begin from now on.
+   * What somebody retains stays (`retain`).
+   *
+   * @param position At most `durableLsn`, the default: where reading will begin from now on.
    * @throws {KvsError} `WAL_DISK_FULL` (retryable): some are left, drop them later.
    *   `WAL_SYNC_FAILED`: the log is unusable from now on.
    */
-  async truncateBefore(position: number): Promise<void> {
+  async truncateBefore(position: number = this.durableLsn): Promise<void> {
     this.#assertOpen();
     assert(position <= this.durableLsn, "only what is durable can be dropped");
-    const { geometry } = this.#segments;
-    // The head has begun: a segment that only will begin with the next record is none.
-    const start = geometry.startAfter(position);
-    const keep = start < this.durableLsn ? geometry.baseOf(start) : geometry.baseBefore(position);
-    const tailBase = geometry.baseBefore(this.durableLsn);
-    try {
-      await this.#segments.dropBefore(keep, tailBase, this.#options.spareSegments);
-    } catch (error) {
-      throw this.#failure(error);
-    }
+    void this.#parts.archiver?.start(); // what it takes later is dropped then
+    await this.#parts.truncation.dropBefore(position);
+  }
+
+  /**
+   * Claims the records from a position on, by a name: `truncateBefore` drops nothing that somebody
+   * claims. For users who share a log, each with a place of its own up to which it needs nothing more.
+   * Claims are not stored: make them anew after an open, before anyone truncates.
+   *
+   * @param name No other claim has it.
+   * @param position Default: all that there is.
+   * @throws {KvsError} `WAL_TRUNCATED` if the log begins after it.
+   */
+  retain(name: string, position: number = this.headPosition): WalRetention {
+    this.#assertOpen();
+    return this.#parts.retentions.add(name, position, this.headPosition);
+  }
+
+  /**
+   * Segments before this position have been archived; `headPosition` if there is no archive. A
+   * segment is never dropped before.
+   */
+  get archivedTo(): number {
+    return this.#parts.archiver?.archivedTo ?? this.headPosition;
+  }
+
+  /**
+   * Hands every full segment to the archive and waits until it has taken them.
+   *
+   * @throws What the archive threw last.
+   */
+  async archiveFull(): Promise<void> {
+    this.#assertOpen();
+    const { archiver } = this.#parts;
+    await archiver?.start();
+    if (archiver?.error !== undefined) throw archiver.error;
   }
 
   /**
@@ -270,14 +311,12 @@ export class Wal implements AsyncDisposable {
    */
   async truncateAfter(position: number): Promise<void> {
     this.#assertOpen();
-    const { geometry, headBase } = this.#segments;
-    const offset = position - geometry.baseBefore(position);
-    const isFirst = position === headBase + SEGMENT_HEADER_BYTES;
-    assert(position > headBase && position <= this.endLsn, "a cut lies within the log");
-    assert(offset > SEGMENT_HEADER_BYTES || isFirst, "a cut is at the end of a record");
-    if (this.#commit.failure !== undefined) throw this.#commit.failure;
-    this.#buffer.refuse(() => new AssertionFailure("nobody appends while the log is cut"));
-    await this.#commit.paused(() => this.#cutAfter(toLsn(position)));
+    const { archiver, truncation } = this.#parts;
+    const cut = async (): Promise<void> => {
+      await cutTail(this.#parts, toLsn(position));
+      truncation.cutAfter(position);
+    };
+    await (archiver === undefined ? cut() : archiver.paused(cut));
   }
 
   /**
@@ -290,7 +329,7 @@ export class Wal implements AsyncDisposable {
    */
   keysInUse(): Promise<ReadonlySet<number>> {
     this.#assertOpen();
-    return this.#keyUsage.inUse();
+    return this.#parts.keyUsage.inUse();
   }
 
   stats(): WalStats {
@@ -302,9 +341,12 @@ export class Wal implements AsyncDisposable {
       durableLsn: this.durableLsn,
       epoch: this.#buffer.epoch,
       bufferedBytes: this.bufferedBytes,
+      preparedBytes: this.#parts.space.preparedBytes,
       recordCount: this.#buffer.recordCount,
       groupCount: this.#commit.groupCount,
       writtenBytes: this.#commit.writtenBytes,
+      archivedTo: this.archivedTo,
+      archiveError: this.#parts.archiver?.error,
     };
   }
 
@@ -328,57 +370,11 @@ export class Wal implements AsyncDisposable {
     try {
       if (!hasFailed) await this.#commit.sync(this.endLsn);
     } finally {
+      await this.#parts.archiver?.close();
+      this.#parts.truncation.close();
       await this.#commit.settled();
       await this.#segments.close();
     }
-  }
-
-  async #cutAfter(position: Lsn): Promise<void> {
-    const { failure } = this.#commit;
-    if (failure !== undefined) throw failure;
-    if (position < this.#commit.attemptedLsn) await this.#cutOnDisk(position);
-    this.#buffer.cutAfter(position);
-    this.#commit.cutAfter(position);
-    this.#buffer.accept();
-  }
-
-  async #cutOnDisk(position: Lsn): Promise<void> {
-    try {
-      if (position < this.durableLsn) await assertRecordEnd(this.#segments, position);
-    } catch (error) {
-      if (isKvsError(error)) this.#buffer.accept(); // a failed read: nothing has changed
-      throw error;
-    }
-    const repair = { from: position, content: new Uint8Array(0), isCut: true };
-    try {
-      await writeRepair(this.#environment, this.#segments, repair);
-    } catch (error) {
-      if (isNoSpace(error)) this.#buffer.accept();
-      throw this.#failure(error);
-    }
-    try {
-      await applyRepair(this.#environment, this.#segments, repair);
-    } catch (error) {
-      this.#commit.fail(error); // the cut is decided: the next open finishes it
-      throw this.#commit.failure ?? error;
-    }
-  }
-
-  async #prepareThrough(base: number): Promise<void> {
-    this.#assertOpen();
-    if (this.#commit.failure !== undefined) throw this.#commit.failure;
-    try {
-      await this.#segments.prepareThrough(base);
-    } catch (error) {
-      throw this.#failure(error);
-    }
-  }
-
-  /** What to throw when changing the log's files failed; ends the life of the log if it must. */
-  #failure(error: unknown): unknown {
-    if (isNoSpace(error)) return diskFull(error, "none");
-    this.#commit.fail(error);
-    return this.#commit.failure ?? error;
   }
 
   #assertOpen(): void {

@@ -212,7 +212,7 @@ test("a log of a newer format is refused as such", async () => {
   const bytes = storage.readFile(FIRST);
   const view = new DataView(bytes.buffer);
   view.setUint32(8, 2, true);
-  view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
+  view.setUint32(60, crc32(bytes.subarray(0, 52)), true);
   storage.overwrite(FIRST, 0, bytes.subarray(0, 64));
 
   await expect(openWal(storage)).rejects.toMatchObject({

@@ -29,9 +29,9 @@ async function exampleBytes(): Promise<Uint8Array> {
 function exampleLog(): MemoryLog {
   const log = new MemoryLog({ segmentBytes: 512 });
   const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-  log.buffer.append(1, text("hello"), 5);
+  log.buffer.append(1, text("hello"), 0, 5);
   log.flush();
-  log.buffer.append(7, text("!"), 1);
+  log.buffer.append(7, text("!"), 0, 1);
   log.flush();
   return log;
 }

@@ -10,10 +10,10 @@ import { MemoryLog } from "./memory-log.ts";
 function filledLog(start = 0): MemoryLog {
   const log = new MemoryLog({ start });
   for (let index = 0; index < 12; index++) {
-    log.buffer.append(1 + index, payloadOf(index, index === 5 ? 2500 : 60 + 37 * index), 60);
+    log.buffer.append(1 + index, payloadOf(index, index === 5 ? 2500 : 60 + 37 * index), 0, 60);
   }
-  log.buffer.append(99, payloadOf(50, 2400), 2400);
-  log.buffer.append(100, payloadOf(51, 10), 10);
+  log.buffer.append(99, payloadOf(50, 2400), 0, 2400);
+  log.buffer.append(100, payloadOf(51, 10), 0, 10);
   log.flush();
   return log;
 }
@@ -117,7 +117,7 @@ test("garbage, wherever a fragment should be, gives none", async () => {
 test("a fragment of another log does not check", async () => {
   const log = filledLog();
   const other = new MemoryLog({ logId: Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9) });
-  for (let index = 0; index < 3; index++) other.buffer.append(7, payloadOf(index, 60), 60);
+  for (let index = 0; index < 3; index++) other.buffer.append(7, payloadOf(index, 60), 0, 60);
   other.flush();
   const { fragments } = await log.walk();
   // Same position, same previous LSN, same epoch, same length: only the seed differs.
@@ -189,7 +189,7 @@ test("a record's fragments have one epoch and one kind", async () => {
     [{ flags: 2 + 8 }, false],
   ] as const) {
     const log = new MemoryLog();
-    log.buffer.append(5, payloadOf(1, 1500), 1500);
+    log.buffer.append(5, payloadOf(1, 1500), 0, 1500);
     log.flush();
     const bytes = log.segments.get(1024)!;
     const view = new DataView(bytes.buffer);

@@ -48,13 +48,17 @@ async function recordsAfterAlignedCut(world: WorldOptions, isReopened = false): 
   let first = await openWal(storage, {}, world);
   first.append(1, payloadOf(0, 200));
   await first.sync();
-  if (isReopened) first = await openWal(storage, {}, world);
+  if (isReopened) {
+    storage.processDied();
+    first = await openWal(storage, {}, world);
+  }
   // A group of three whose first record is torn: its sectors are lost, the others are there.
   const start = first.endLsn;
   for (let index = 1; index <= 3; index++) first.append(1, payloadOf(index, 600));
   await first.sync();
   storage.overwrite("log/00000000000000000000.wal", start, new Uint8Array(32));
 
+  storage.processDied();
   const second = await openWal(storage, {}, world);
   second.append(2, payloadOf(9, 600));
   await second.close();

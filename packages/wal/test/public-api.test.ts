@@ -9,6 +9,8 @@ test("the package exports these names", () => {
       "COMPRESS_FROM_BYTES_DEFAULT",
       "RECORD_BYTES_DEFAULT",
       "RECORD_BYTES_MAX",
+      "RESERVE_BYTES_MAX",
+      "RETENTIONS_MAX",
       "SEGMENT_BYTES_DEFAULT",
       "SEGMENT_BYTES_MAX",
       "SEGMENT_BYTES_MIN",

@@ -59,12 +59,12 @@ test("damage of what a later group proves is refused, whatever stands between", 
 
 test("bytes in a payload that look like a fragment of another log prove nothing", async () => {
   const log = new MemoryLog({ segmentBytes: 4096 });
-  log.buffer.append(1, payloadOf(0, 100), 100);
+  log.buffer.append(1, payloadOf(0, 100), 0, 100);
   log.flush();
   // Another log, whose bytes a torn record carries as its payload, at their own positions.
   const other = new MemoryLog({ segmentBytes: 4096, logId: Uint8Array.of(8, 7, 6, 5, 4, 3, 2, 1) });
   for (let index = 0; index < 10; index++) {
-    other.buffer.append(1, payloadOf(index, 100), 100);
+    other.buffer.append(1, payloadOf(index, 100), 0, 100);
     other.flush();
   }
   const bytes = log.segments.get(0)!;
@@ -75,7 +75,7 @@ test("bytes in a payload that look like a fragment of another log prove nothing"
   // The same bytes of the same log would be proof.
   const same = new MemoryLog({ segmentBytes: 4096 });
   for (let index = 0; index < 10; index++) {
-    same.buffer.append(1, payloadOf(index, 100), 100);
+    same.buffer.append(1, payloadOf(index, 100), 0, 100);
     same.flush();
   }
   bytes.set(same.segments.get(0)!.subarray(500, 1400), 500);
