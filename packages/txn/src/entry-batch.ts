@@ -3,8 +3,8 @@ import { assert } from "@kvs/env";
 import { type Timestamp } from "./timestamp.ts";
 
 /** Entries and bytes of one batch at most: about a millisecond of work. */
-export const BATCH_ENTRIES_MAX = 512;
-export const BATCH_BYTES_SOFT: number = 1 << 20;
+const BATCH_ENTRIES_MAX = 512;
+const BATCH_BYTES_SOFT: number = 1 << 20;
 
 /**
  * Some entries of a scan, in order, with their bytes in one piece of memory of the reader's own: no

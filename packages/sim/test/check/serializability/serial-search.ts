@@ -21,7 +21,7 @@ export function hasSerialOrder(transactions: readonly Transaction[]): boolean {
 }
 
 /** The lists after a transaction, `undefined` if it would have read something else. */
-export function run({ operations }: Transaction, lists: Lists): Lists | undefined {
+function run({ operations }: Transaction, lists: Lists): Lists | undefined {
   const after = new Map(lists);
   for (const [kind, key, value] of operations) {
     if (kind === "append") after.set(key, [...(after.get(key) ?? []), value]);
