@@ -1,4 +1,5 @@
 import { assert } from "@kvs/env";
+import { BITMAP_BITS } from "./bitmap.ts";
 import { PAGE_BYTES, PAGE_HEADER, PAGE_HEADER_BYTES, PAGE_TYPE_OFFSET } from "./page-header.ts";
 import { PAGE_ID_OFFSET, PAGE_LSN_OFFSET } from "./page-header.ts";
 import { type PageId, type PageLsn, toPageLsn } from "./page-id.ts";
@@ -66,7 +67,12 @@ const FLAG_CLEAN = 1;
 const FILE_ID_OFFSET = 20;
 const EPOCH_OFFSET = 24;
 const MAGIC = [0x4b, 0x56, 0x53, 0x50, 0x41, 0x47, 0x45, 0x53];
+const TWO_21 = 0x20_0000;
 const TWO_32 = 0x1_0000_0000;
+/** Fields of 64 bits, each below 2^53. */
+const LONG_OFFSETS = [SEQUENCE_OFFSET, CHECKPOINT_LSN_OFFSET, REDO_LSN_OFFSET, PUBLISHED_OFFSET];
+/** Regions that page ids can count. */
+const REGIONS_MAX: number = Math.ceil(TWO_32 / BITMAP_BITS);
 
 /** The page that the copy with this sequence number is written to. */
 export function headerPageOf(sequence: number): PageId {
@@ -102,7 +108,7 @@ export function encodeFileHeader(header: PageFileHeader): Uint8Array {
  *
  * @param page Its bytes, perhaps fewer than a page.
  * @param path For the error's text.
- * @returns `undefined` if the copy is damaged.
+ * @returns `undefined` if the copy is damaged, or says what cannot be.
  * @throws {KvsError} `PAGER_UNKNOWN_VERSION` if it is intact, and of another format.
  */
 export function decodeFileHeader(
@@ -119,10 +125,11 @@ export function decodeFileHeader(
   if (MAGIC.some((byte, at) => page[MAGIC_OFFSET + at] !== byte)) return undefined;
   const format = view.getUint32(FORMAT_OFFSET, true);
   if (format !== FILE_FORMAT) throw unknownVersion(path, format, FILE_FORMAT);
-  assert(
-    view.getUint32(PAGE_BYTES_OFFSET, true) === PAGE_BYTES,
-    "format 1 has pages of 4096 bytes",
-  );
+  const isInRange =
+    view.getUint32(PAGE_BYTES_OFFSET, true) === PAGE_BYTES &&
+    view.getUint32(REGION_COUNT_OFFSET, true) <= REGIONS_MAX &&
+    LONG_OFFSETS.every((at) => view.getUint32(at + 4, true) < TWO_21);
+  if (!isInRange) return undefined;
   return {
     storeId: [view.getUint32(STORE_ID_OFFSET + 4, true), view.getUint32(STORE_ID_OFFSET, true)],
     fileId,

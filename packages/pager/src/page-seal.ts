@@ -7,14 +7,19 @@ import {
   PAGE_EPOCH_OFFSET,
   PAGE_FILE_ID_OFFSET,
   PAGE_FLAGS_OFFSET,
+  PAGE_HEADER,
   PAGE_ID_OFFSET,
   PAGE_KEY_ID_OFFSET,
   PAGE_LSN_OFFSET,
   PAGE_OVERFLOW,
   PAGE_TYPE_OFFSET,
 } from "./page-header.ts";
+import { FIRST_BITMAP_PAGE } from "./bitmap.ts";
 import { type PageId } from "./page-id.ts";
 import { type PageFault } from "./pager-error.ts";
+
+/** LSNs are below. */
+const LSN_END: number = 2 ** 53;
 
 /** Which file a page belongs to, and in which life of the store it is written. */
 export interface PageOwner {
@@ -45,7 +50,10 @@ export function writeChecksum(page: Uint8Array): void {
 
 /** The LSN that a page on the disk has; 2^53 or more if it is none. */
 export function readPageLsn(page: Uint8Array): number {
-  const view = new DataView(page.buffer, page.byteOffset, PAGE_BYTES);
+  return getLsn(new DataView(page.buffer, page.byteOffset, PAGE_BYTES));
+}
+
+function getLsn(view: DataView): number {
   return (
     view.getUint32(PAGE_LSN_OFFSET, true) + view.getUint32(PAGE_LSN_OFFSET + 4, true) * 2 ** 32
   );
@@ -82,8 +90,24 @@ export function findPageFault(page: Uint8Array, expected: PageExpectation): Page
   if (view.getUint32(0, true) !== checksum) {
     return { reason: "checksum", expected: view.getUint32(0, true), found: checksum };
   }
+  return findHeaderFault(view, expected);
+}
+
+/** What is wrong with the header of a page whose bytes are as they were written. */
+function findHeaderFault(view: DataView, expected: PageExpectation): PageFault | undefined {
   const type = view.getUint8(PAGE_TYPE_OFFSET);
-  if (type === 0 || type > PAGE_OVERFLOW) return { reason: "type", expected: 0, found: type };
+  const isHeaderPlace = expected.id < FIRST_BITMAP_PAGE;
+  const isType = type > 0 && type <= PAGE_OVERFLOW && (type === PAGE_HEADER) === isHeaderPlace;
+  if (!isType) {
+    return { reason: "type", expected: isHeaderPlace ? PAGE_HEADER : 0, found: type };
+  }
+  const flags = view.getUint8(PAGE_FLAGS_OFFSET);
+  const flagOfType = type === PAGE_HEADER ? FLAG_AUTHENTICATED : FLAG_SEALED;
+  if (flags !== 0 && flags !== flagOfType) {
+    return { reason: "flags", expected: flagOfType, found: flags };
+  }
+  const lsn = getLsn(view);
+  if (lsn >= LSN_END) return { reason: "lsn", expected: LSN_END, found: lsn };
   const id = view.getUint32(PAGE_ID_OFFSET, true);
   if (id !== expected.id) return { reason: "page-id", expected: expected.id, found: id };
   const fileId = view.getUint32(PAGE_FILE_ID_OFFSET, true);

@@ -29,10 +29,19 @@ export type PagerErrorCode =
  * How a page gave itself away.
  *
  * `short`: the file ends before the page does. `checksum`: the bytes changed. The others passed the
- * checksum: `type` is none that exists; `page-id` or `file-id`: it belongs elsewhere, so a write or
- * a read went astray; `log-end`: the log ends before what the page holds, so the log lost its end.
+ * checksum: `type` or `flags` are none that a page in this place has; `lsn` is none that a log can
+ * have; `page-id` or `file-id`: it belongs elsewhere, so a write or a read went astray; `log-end`: the
+ * log ends before what the page holds, so the log lost its end.
  */
-export type CorruptionReason = "checksum" | "type" | "page-id" | "file-id" | "short" | "log-end";
+export type CorruptionReason =
+  | "checksum"
+  | "type"
+  | "flags"
+  | "lsn"
+  | "page-id"
+  | "file-id"
+  | "short"
+  | "log-end";
 
 /** What is wrong with a page, in numbers. */
 export interface PageFault {
