@@ -237,38 +237,41 @@ export async function repairNames(
   environment: Environment,
   directory: string,
   found: FoundSegments,
-): Promise<void> {
+): Promise<readonly FoundSegment[]> {
   const { disk } = environment;
-  const names = new Set<string>();
+  const names = found.segments.map(({ base }) => pathIn(directory, segmentName(base)));
   // The last one first, and one at a time: a name that is needed may belong to a file that itself
   // belongs further on, and has to have left it for good.
-  for (const { base, path } of found.segments.toReversed()) {
-    const wanted = pathIn(directory, segmentName(base));
-    names.add(wanted);
-    if (path === wanted) continue;
+  for (const [at, { path }] of [...found.segments.entries()].toReversed()) {
+    if (path === names[at]) continue;
     environment.hooks.probe("wal.stale-name");
-    await disk.rename(path, wanted);
+    await disk.rename(path, names[at]!);
     await disk.syncDirectory(directory);
   }
   for (const path of found.strays) {
     // A stray with the name of a segment was replaced just now.
-    if (!names.has(path)) await unlinkIfThere(environment, path);
+    if (!names.includes(path)) await unlinkIfThere(environment, path);
   }
-  await renewNames(environment, [...names]);
+  for (const [at, name] of names.entries()) names[at] = await renewName(environment, name);
   await disk.syncDirectory(directory);
+  return found.segments.map((segment, at) => ({ ...segment, path: names[at]! }));
 }
 
-async function renewNames(environment: Environment, names: readonly string[]): Promise<void> {
+/** @returns The name that the file has then. */
+async function renewName(environment: Environment, name: string): Promise<string> {
   const { disk } = environment;
+  const between = name + RENEWING_SUFFIX;
+  let renewed = name;
   try {
-    for (const name of names) {
-      await disk.rename(name, name + RENEWING_SUFFIX);
-      await disk.rename(name + RENEWING_SUFFIX, name);
-    }
+    await disk.rename(name, between);
+    renewed = between;
+    await disk.rename(between, name);
+    return name;
   } catch (error) {
     // A full disk must not keep a log from opening. Only a sync that failed before would matter.
     if (!isNoSpace(error)) throw error;
-    environment.trace.event("warn", "wal", "no space to renew the names of segments");
+    environment.trace.event("warn", "wal", "no space to renew the name of a segment");
+    return renewed;
   }
 }
 

@@ -80,16 +80,16 @@ export class SegmentSet {
     const sabotage = readSabotage(environment.hooks);
     const found = await findSegments(environment, directory, readOnly, sabotage);
     if (found === undefined) return undefined;
+    if (readOnly || sabotage.opensByName) {
+      return new SegmentSet(environment, directory, found.segments, readOnly);
+    }
     try {
-      if (!readOnly && !sabotage.opensByName) await repairNames(environment, directory, found);
+      const named = await repairNames(environment, directory, found);
+      return new SegmentSet(environment, directory, named, readOnly);
     } catch (error) {
       for (const { file } of found.segments) await file.close();
       throw error;
     }
-    const named = found.segments.map((segment) =>
-      readOnly ? segment : { ...segment, path: pathIn(directory, segmentName(segment.base)) },
-    );
-    return new SegmentSet(environment, directory, named, readOnly);
   }
 
   /**
@@ -219,7 +219,7 @@ export class SegmentSet {
         await this.#mark(last);
         this.#segments.pop();
         await last.file.close();
-        await this.#environment.disk.unlink(this.pathOf(last.base));
+        await this.#environment.disk.unlink(last.path);
         await this.#environment.disk.syncDirectory(this.directory);
       }
     });
@@ -266,7 +266,7 @@ export class SegmentSet {
     const spares = (this.lastBase - tailBase) / this.#step;
     // Readers are refused from here on; a failure below closes the log anyway.
     const dropped = this.#segments.shift()!;
-    const path = this.pathOf(dropped.base);
+    const { path } = dropped;
     const base = this.lastBase + this.#step;
     try {
       await this.#mark(dropped);
