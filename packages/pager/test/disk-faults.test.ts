@@ -18,6 +18,7 @@ import {
   FILE_ID,
   HEADER,
   PATH,
+  TestKeys,
   type World,
   changePage,
   fillBody,
@@ -250,7 +251,8 @@ test("REL-P13: pages beyond 2^31 bytes, 2^32 bytes and 2^31 pages are written an
   const file = await world.disk.open(PATH);
   await file.truncate(2 ** 32 * PAGE_BYTES); // sparse: nobody writes 16 TiB
   await file.close();
-  const pager = await openPager(world);
+  const keys = new TestKeys(1);
+  const pager = await openPager(world, { keys });
   expect(pager.pageCount).toBe(2 ** 32);
   const near = [2 ** 19, 2 ** 20, 2 ** 31, 2 ** 32 - 1];
   const ids = near.flatMap((id) => [id - 1, id]).map(toPageId);
@@ -259,7 +261,7 @@ test("REL-P13: pages beyond 2^31 bytes, 2^32 bytes and 2^31 pages are written an
   await pager.flushBefore(toPageLsn(2 ** 53 - 1));
   await pager.close();
 
-  const again = await openPager(world);
+  const again = await openPager(world, { keys });
   for (const [at, id] of ids.entries()) {
     expect(await readPage(again, id)).toBe(at);
     expect(readPageSync(again, id)).toBe(at);
