@@ -34,13 +34,14 @@ const READ_PAGES = 128;
 const READ_BYTES: number = READ_PAGES * PAGE_BYTES;
 /** Reads under way ahead of the consumer. */
 const READS_AHEAD = 3;
+const BYTES_PER_SECOND_DEFAULT: number = 128 << 20;
 /** A page may be read while it is written: so often it is read before the log has to help. */
 const TRIES_MAX = 4;
 /** Pages 0 and 1 are the header, which changes with every checkpoint: it is read by itself. */
 const HEADER_PAGES = 2;
 
 export interface HotCopyOptions {
-  /** At most so many bytes a second, so that others have the disk. Default: as fast as it goes. */
+  /** At most so many bytes a second, so that others have disk and processor. Default: 128 MiB. */
   readonly bytesPerSecond?: number;
 }
 
@@ -89,7 +90,7 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
   constructor(parts: HotCopyParts, options: HotCopyOptions = {}) {
     const { clock, hooks } = parts.environment;
     this.#parts = parts;
-    this.#pace = new Pace(clock, options.bytesPerSecond ?? Infinity);
+    this.#pace = new Pace(clock, options.bytesPerSecond ?? BYTES_PER_SECOND_DEFAULT);
     this.#skipsLog = hooks.hasMutant("txn.copy-skips-log");
   }
 
@@ -349,7 +350,10 @@ function beginRead(file: File, buffer: Uint8Array, first: number, count: number)
   return { buffer, first, count, done };
 }
 
-/** Holds a stream to a rate: it may fall behind, and does not catch up. */
+/** A stream that was held up may make up for so much time, not more. */
+const CATCH_UP_MS = 200;
+
+/** Holds a stream to a rate. */
 class Pace {
   readonly #clock: Clock;
   readonly #bytesPerMs: number;
@@ -364,7 +368,7 @@ class Pace {
 
   async wait(bytes: number): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    this.#dueMs = Math.max(this.#dueMs, nowMs) + bytes / this.#bytesPerMs;
+    this.#dueMs = Math.max(this.#dueMs, nowMs - CATCH_UP_MS) + bytes / this.#bytesPerMs;
     const delayMs = this.#dueMs - nowMs;
     if (delayMs >= 1) await sleep(this.#clock, delayMs);
   }
