@@ -73,7 +73,7 @@ export const TEST_EXTERNALS: readonly string[] = ["vitest", "fast-check", "node:
 /** Libraries that one package's tests need. */
 export const TEST_EXTERNALS_OF: Readonly<Record<string, readonly string[]>> = {
   node: ["ws"],
-  level: ["abstract-level"],
+  level: ["@keyv/test-suite", "abstract-level", "keyv", "tape"],
   query: ["mingo"],
 };
 

@@ -1,0 +1,1 @@
+export { Level, type LevelOptions } from "./level.ts";

@@ -1,0 +1,1 @@
+export { KvsKeyv } from "./kvs-keyv.ts";
