@@ -85,7 +85,10 @@ export class BulkLoad {
     return this.#dueLevel() !== undefined;
   }
 
-  /** Makes the top page the root: from here on the tree has all rows. */
+  /**
+   * Makes the top page the root: from here on the tree has all rows. Nothing takes this step back: it
+   * is the last of its batch, and commits it.
+   */
   writeRoot(): void {
     assert(this.#isClosed && this.#dueLevel() === undefined, "every other page is written");
     const top = this.#levels.at(-1)!;
@@ -93,7 +96,7 @@ export class BulkLoad {
     const writer = this.#writer;
     const root = this.#view;
     const frame = writer.need(this.#tree.rootId, root);
-    writer.begin("none");
+    writer.begin("pages");
     writePageAs(root, this.#tree.rootId, page);
     writer.image(frame);
     writer.end();

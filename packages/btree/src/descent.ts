@@ -79,6 +79,11 @@ export class Descent {
     return this.#path[level]! as PageId;
   }
 
+  /** The root's level, once the way has begun. */
+  get rootLevel(): number {
+    return this.#rootLevel;
+  }
+
   /** Whether the pages of this level are the root alone, once the way has begun. */
   isRoot(level: number): boolean {
     return level === this.#rootLevel;

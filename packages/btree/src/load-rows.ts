@@ -17,6 +17,10 @@ export interface LoadRowsOptions {
   readonly overflow: OverflowWriter;
   /** Runs a step until no page is missing. */
   readonly run: <Result>(step: () => Result) => Promise<Result>;
+  /** Throws what is wrong with an entry besides what is checked here. */
+  readonly checkEntry?: (entry: MapEntry) => void;
+  /** Called before the step that makes the top page the root. */
+  readonly beforeRoot?: () => void;
 }
 
 /**
@@ -62,7 +66,9 @@ class RowFeed {
   }
 
   /** Takes an entry. Returns false if `goOn` has to follow. */
-  take({ key, value }: MapEntry): boolean {
+  take(entry: MapEntry): boolean {
+    const { key, value } = entry;
+    this.#options.checkEntry?.(entry);
     this.#noteKey(key);
     if (isLongValue(key.length, value.length)) return false;
     const row = this.#row;
@@ -80,9 +86,10 @@ class RowFeed {
   }
 
   async finish(): Promise<number> {
-    const { bulk, run } = this.#options;
+    const { bulk, run, beforeRoot } = this.#options;
     bulk.close();
     await this.#writePages();
+    beforeRoot?.();
     await run(() => bulk.writeRoot());
     return this.#count;
   }

@@ -158,7 +158,7 @@ export function checkKeySize(bytes: number): void {
   throw txnError("TXN_KEY_TOO_LARGE", message, { details: { bytes } });
 }
 
-function checkSizes(keyBytes: number, valueBytes: number): void {
+export function checkSizes(keyBytes: number, valueBytes: number): void {
   checkKeySize(keyBytes);
   if (valueBytes > VALUE_BYTES_MAX) {
     const message = `a value of ${valueBytes} bytes; the most is ${VALUE_BYTES_MAX}`;

@@ -15,7 +15,7 @@ import { txnError } from "./txn-error.ts";
  *   END_OF_UNDO        timestamp (8)
  *   PADDING            bytes that mean nothing, to go on in the next segment
  *
- *   flags: bit 0 belongs to a batch (timestamp and previousStart follow), bit 1 commits it, alone
+ *   flags: bit 0 belongs to a batch (timestamp and previousStart follow), bit 1 ends and commits it
  *   undo:  0 none, 1 row, 2 pages
  *   row:   tree (varint) keyLength (varint) key, if undo is 1
  *   pages: count (varint) { first (varint) pages (varint) }*, if undo is 2

@@ -14,6 +14,7 @@ export { type KeyInfo, listKeys } from "./key-ring.ts";
 export { type RotatedKeys } from "./key-ring-rotation.ts";
 export { type RestoredCopy, restoreCopy } from "./restore-copy.ts";
 export { type VersionedValue } from "./row-reader.ts";
+export { type CompactionReport } from "./compactor.ts";
 export { type EntryBatch } from "./entry-batch.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
@@ -29,3 +30,4 @@ export {
 export { type StoreStats } from "./store-stats.ts";
 export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
 export { type TxnErrorCode } from "./txn-error.ts";
+export { type LoadResult } from "./tree-loader.ts";

@@ -5,6 +5,7 @@ import { BatchQueue } from "./batch-queue.ts";
 import { BatchSpace } from "./batch-space.ts";
 import { CheckpointSchedule } from "./checkpoint-schedule.ts";
 import { Checkpointer } from "./checkpoint.ts";
+import { Compactor } from "./compactor.ts";
 import { Janitor } from "./janitor.ts";
 import { LiveUndo } from "./live-undo.ts";
 import { LogSync } from "./log-sync.ts";
@@ -14,6 +15,7 @@ import { StoreCustody } from "./store-custody.ts";
 import { type ResolvedStoreOptions } from "./store-options.ts";
 import { StoreReads } from "./store-reads.ts";
 import { HybridClock, type Timestamp } from "./timestamp.ts";
+import { TreeLoader } from "./tree-loader.ts";
 import { TreeMaker } from "./tree-maker.ts";
 
 /** What a store consists of. */
@@ -29,6 +31,8 @@ export interface StoreParts {
   readonly schedule: CheckpointSchedule;
   readonly janitor: Janitor;
   readonly treeMaker: TreeMaker;
+  readonly treeLoader: TreeLoader;
+  readonly compactor: Compactor;
   readonly custody: StoreCustody;
 }
 
@@ -73,10 +77,13 @@ export function assembleStore(
   const applying = { application, logSync, liveUndo, space, delayMs };
   const queue = new BatchQueue({ ...base, clock, time, ...applying });
   const janitor: Janitor = new Janitor({ ...base, queue, horizon });
-  const treeMaker = new TreeMaker({ ...base, queue, time, logSync, liveUndo });
+  const makerParts = { ...base, clock, queue, time, logSync, liveUndo };
+  const treeMaker = new TreeMaker(makerParts);
+  const treeLoader = new TreeLoader({ ...makerParts, space, packing });
+  const compactor = new Compactor({ ...base, clock, queue, checkpointer, horizon });
   const { path } = options;
   const custody = new StoreCustody({ ...base, engine, path, queue, checkpointer, requireOpen });
-  const upkeep = { checkpointer, schedule, janitor, treeMaker, custody };
+  const upkeep = { checkpointer, schedule, janitor, treeMaker, treeLoader, compactor, custody };
   return { environment, engine, publisher, reads, logSync, liveUndo, queue, ...upkeep };
 }
 
@@ -94,11 +101,13 @@ function packingOf({ compressors, hooks }: Environment): ValuePacking {
  * @throws {KvsError} if the checkpoint failed; the files are closed all the same.
  */
 export async function endStore(parts: StoreParts): Promise<void> {
-  const { schedule, liveUndo, janitor, custody, queue, checkpointer, publisher, logSync } = parts;
+  const { schedule, liveUndo, janitor, compactor, custody, queue, checkpointer } = parts;
+  const { publisher, logSync } = parts;
   const { guard } = parts.engine;
   schedule.stop();
   liveUndo.stop();
   await janitor.stop();
+  await compactor.stop();
   await custody.stop();
   await queue.drain();
   try {

@@ -1,8 +1,9 @@
 import { ByteWriter, utf8Length } from "@kvs/codec";
-import { assert } from "@kvs/env";
+import { type Clock, assert } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type PageId, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
+import { abandonBatch } from "./abandon-batch.ts";
 import { type BatchQueue } from "./batch-queue.ts";
 import { type Checkpointer } from "./checkpoint.ts";
 import { RECORD_COMMIT } from "./engine-record.ts";
@@ -23,6 +24,7 @@ const NAME_BYTES_MAX = 256;
 const TREE_BYTES_MAX = 2 * NAME_BYTES_MAX;
 
 export interface TreeMakerParts {
+  readonly clock: Clock;
   readonly forest: Forest;
   readonly pager: Pager;
   readonly mini: MiniTransaction;
@@ -88,7 +90,7 @@ export class TreeMaker {
     entryOf: (rootId: PageId) => TreeEntry,
     treeId: number,
   ): Promise<{ readonly done: Promise<Timestamp> }> {
-    const { forest, pager, mini, guard, wal, logSync, liveUndo, time, publisher } = this.#parts;
+    const { forest, pager, mini, guard, wal, logSync, time, publisher } = this.#parts;
     const timestamp = time.next();
     mini.beginBatch(timestamp);
     try {
@@ -109,10 +111,7 @@ export class TreeMaker {
       logSync.request();
       return { done: publisher.add(timestamp, lsn) };
     } catch (error) {
-      const left = mini.active();
-      mini.endBatch();
-      if (!guard.isPoisoned) mini.startAttempt(); // gives back what it had picked
-      if (left !== undefined) await liveUndo.run(left);
+      await abandonBatch(this.#parts);
       throw withoutEffect(error);
     }
   }

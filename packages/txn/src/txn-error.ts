@@ -12,6 +12,7 @@ import { type ErrorDetails, KvsError, type Outcome, isKvsError } from "@kvs/env"
  * - `TXN_OVERLOADED`: too many batches wait for their turn; nothing happened, repeat it later.
  * - `TXN_DAMAGED_BATCH`: bytes that should be a batch are none.
  * - `TXN_UNKNOWN_TREE`: there is no tree of this number.
+ * - `TXN_TREE_NOT_EMPTY`: a tree that is to be loaded has rows; write batches, or load another tree.
  * - `TXN_SNAPSHOT_CLOSED`: the snapshot was closed, and its versions may be gone.
  * - `TXN_DAMAGED_LOG`: a record of the engine's log makes no sense.
  * - `TXN_DAMAGED_CATALOG`: the list of trees makes no sense.
@@ -35,6 +36,7 @@ export type TxnErrorCode =
   | "TXN_OVERLOADED"
   | "TXN_DAMAGED_BATCH"
   | "TXN_UNKNOWN_TREE"
+  | "TXN_TREE_NOT_EMPTY"
   | "TXN_SNAPSHOT_CLOSED"
   | "TXN_DAMAGED_LOG"
   | "TXN_DAMAGED_CATALOG"
