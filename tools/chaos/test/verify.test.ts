@@ -34,11 +34,13 @@ beforeEach(async () => {
   });
   trees = await openTrees(store);
   let order = 0;
+  const writes: Promise<unknown>[] = [];
   for (let number = 1; number <= BATCHES; number++) {
     for (let caller = 0; caller < CALLERS; caller++) {
-      await store.batch(mutationsOf({ caller, number, order: ++order }, trees));
+      writes.push(store.batch(mutationsOf({ caller, number, order: ++order }, trees)));
     }
   }
+  await Promise.all(writes);
 });
 
 afterEach(async () => {

@@ -21,6 +21,7 @@ const MKFS_OPTIONS = ["-q", "-F", "-N", "1024", "-J", "size=4"];
 /** A store that overwrites what it has may go on for ever. */
 const PATIENCE_MS = 3000;
 
+// REL-W9, W10
 /**
  * A disk that takes writes into the system's cache and cannot put them anywhere: ext4 on a device with
  * fewer bytes than it claims (thin provisioning). Syncs fail, and the kernel forgets what it could

@@ -19,6 +19,7 @@ const CHORE_PAUSE_MS = 30;
 /** Kills on one full disk. */
 const KILLS = 3;
 
+// REL-W11
 /**
  * What a full disk may not do to a store, on a small tmpfs. A round takes one disk through all of it:
  *

@@ -12,6 +12,7 @@ const ROUNDS_PER_STORE = 20;
 const CALLERS = [1, 8, 64];
 const PROGRESS_ROUNDS = 20;
 
+// REL-W17, W18
 /** Kills a process again and again, at whatever it is doing, and looks what it left. */
 export const kill: Scenario = {
   name: "kill",

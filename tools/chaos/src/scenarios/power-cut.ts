@@ -2,6 +2,7 @@ import { cutPower } from "../power-cuts.ts";
 import { ReflinkDisk, lackForReflinkDisk } from "../reflink-disk.ts";
 import { type Scenario, skippedBecause } from "../scenario.ts";
 
+// REL-W8, W12, W13, W16
 /** Keeps what a disk holds at many moments, and looks whether the store in it lost anything. */
 export const powerCut: Scenario = {
   name: "power-cut",
