@@ -3,7 +3,7 @@ import { find, insert } from "./commands/documents.ts";
 import { exportCollection } from "./commands/export.ts";
 import { type ImportFlags, importFile } from "./commands/import.ts";
 import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
-import { check, pageDump, walDump } from "./commands/offline.ts";
+import { check, pageDump, walDump, walVerify } from "./commands/offline.ts";
 import { recover } from "./commands/recover.ts";
 import { stats } from "./commands/stats.ts";
 import { SOURCE_FORMATS } from "./import/record-source.ts";
@@ -104,14 +104,20 @@ function addOfflineCommands(program: Command): void {
     .action((flags: { dataDir: string }, command: Command) =>
       check(sessionOf(command), flags.dataDir),
     );
-  program
-    .command("wal")
-    .description("the log of a stopped server")
+  const wal = program.command("wal").description("the log of a stopped server");
+  wal
     .command("dump")
     .description("print its records")
     .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
     .action((flags: { dataDir: string }, command: Command) =>
       walDump(sessionOf(command), flags.dataDir),
+    );
+  wal
+    .command("verify")
+    .description("read all of it, and tell what is in each segment and how it ends")
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .action((flags: { dataDir: string }, command: Command) =>
+      walVerify(sessionOf(command), flags.dataDir),
     );
   program
     .command("page")

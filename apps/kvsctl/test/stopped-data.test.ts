@@ -74,6 +74,28 @@ test("check names a damaged page, and fails", async () => {
   });
 });
 
+test("wal verify tells segments, records and the end of the log, and fails where it is damaged", async () => {
+  await makeData("SIGKILL");
+
+  const whole = await run("wal", "verify");
+  expect(whole.stderr).toBe("");
+  expect(whole.exitCode).toBe(0);
+  expect(whole.stdout).toMatch(
+    /\.wal {2}base 0 {2}\d+ records {2}\d+ bytes {2}epochs 2 to 2 {2}not sealed\n\d+ files, \d+ records, \d+ bytes, positions 0 to \d+, epoch 2: clean\n$/,
+  );
+  const values = (await run("wal", "verify", "--json")).stdout.trim().split("\n");
+  expect(JSON.parse(values[0]!)).toMatchObject({ base: 0, keyIds: [] });
+  expect(JSON.parse(values[1]!)).toMatchObject({ state: "clean", headPosition: 0 });
+
+  const file = openSync(join(dataDir, "log", "00000000000000000000.wal"), "r+");
+  writeSync(file, Buffer.from([0xff, 0xff]), 0, 2, 100);
+  closeSync(file);
+  const damaged = await run("wal", "verify");
+  expect(damaged.exitCode).toBe(1);
+  expect(damaged.stdout).toMatch(/: damaged\nWAL_DAMAGED: .*\.wal at offset 64 \(checksum\)/);
+  expect((await run("wal", "verify", "--json")).stdout).toContain('"offset":64');
+});
+
 test("recover does what the next start would, once, and refuses data in use", async () => {
   await makeData("SIGKILL");
 

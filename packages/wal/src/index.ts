@@ -1,4 +1,4 @@
-export { type WalCheck, checkWal } from "./check.ts";
+export { type CheckOptions, type SegmentCheck, type WalCheck, checkWal } from "./check.ts";
 export { type DumpOptions, dumpWal } from "./inspect.ts";
 export { type Lsn, toLsn } from "./lsn.ts";
 export { Wal } from "./wal.ts";

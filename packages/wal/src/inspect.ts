@@ -1,10 +1,15 @@
-import { type Environment } from "@kvs/env";
+import { type DataKeys, type Environment, isKvsError } from "@kvs/env";
 import { hexdump } from "@kvs/codec";
 
 import { type Fragment, LogCursor, type Rejection } from "./log-cursor.ts";
-import { FIRST_FRAGMENT, LAST_FRAGMENT } from "./record-format.ts";
+import { sealKeyId } from "./fragment-seal.ts";
+import { isCompressed } from "./record-compression.ts";
+import { FIRST_FRAGMENT, LAST_FRAGMENT, SEALED_FRAGMENT, sealBytesOf } from "./record-format.ts";
+import { RecordOpener } from "./record-opener.ts";
+import { noSabotage } from "./sabotage.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 import { SegmentSet } from "./segment-set.ts";
+import { RECORD_BYTES_MAX } from "./wal-options.ts";
 
 /** Bytes of a payload shown unless asked for more: a few lines. */
 const PAYLOAD_BYTES_SHOWN = 64;
@@ -18,6 +23,8 @@ export interface DumpOptions {
   readonly payloadBytes?: number;
   /** A name for a kind, instead of its number. */
   readonly kindName?: (kind: number) => string;
+  /** Opens sealed records, to show what is in them. */
+  readonly keys?: DataKeys;
   /** What a record's payload means, instead of its bytes. Gets whole records only. */
   readonly describe?: (kind: number, payload: Uint8Array) => string;
 }
@@ -45,7 +52,14 @@ export async function* dumpWal(
     return;
   }
   try {
-    yield* dumpSegments(segments, options);
+    const opener = new RecordOpener({
+      source: segments,
+      compressors: environment.compressors,
+      keys: options.keys,
+      maxRecordBytes: RECORD_BYTES_MAX,
+      sabotage: noSabotage,
+    });
+    yield* dumpSegments(segments, opener, options);
   } finally {
     await segments.close();
   }
@@ -53,6 +67,7 @@ export async function* dumpWal(
 
 async function* dumpSegments(
   segments: SegmentSet,
+  opener: RecordOpener,
   options: DumpOptions,
 ): AsyncGenerator<string, void, void> {
   const from = options.from ?? segments.headBase + SEGMENT_HEADER_BYTES;
@@ -73,7 +88,7 @@ async function* dumpSegments(
     const next = segments.geometry.baseOf(step.start);
     if (next !== base) yield describeSegment(segments, next);
     base = next;
-    yield describeFragment(step, options);
+    yield describeFragment(step, opener, options);
   }
 }
 
@@ -81,19 +96,46 @@ function describeSegment(segments: SegmentSet, base: number): string {
   return `${segments.pathOf(base)}  base ${base}  ${segments.geometry.segmentBytes} bytes`;
 }
 
-function describeFragment(fragment: Fragment, options: DumpOptions): string {
-  const { start, lsn, kind, epoch, flags, payload, syncedDistance } = fragment;
+function describeFragment(fragment: Fragment, opener: RecordOpener, options: DumpOptions): string {
+  const { start, lsn, kind, epoch, flags, syncedDistance } = fragment;
   const part = partName(flags);
   const name = options.kindName?.(kind) ?? `kind ${kind}`;
   const line =
-    `${start}  ${name}  ${part}  epoch ${epoch}  ${payload.length} bytes  → ${lsn}  ` +
+    `${start}  ${name}  ${part}  epoch ${epoch}  ${packingName(fragment)}` +
+    `${fragment.payload.length - sealBytesOf(flags)} bytes  → ${lsn}  ` +
     `durable before: ${start - syncedDistance}`;
+  const payload = openedPayload(fragment, opener, options);
+  if (typeof payload === "string") return `${line}\n  ${payload}`;
+  if (payload === undefined) return line;
   if (options.describe !== undefined && part === "whole") {
     return `${line}\n  ${options.describe(kind, payload)}`;
   }
   const maxBytes = options.payloadBytes ?? PAYLOAD_BYTES_SHOWN;
   const dump = hexdump(payload, { maxBytes });
   return dump === "" ? line : `${line}\n${dump.replaceAll(/^/gm, "  ")}`;
+}
+
+/** How a fragment is stored, if not as it was appended. */
+function packingName({ flags, payload }: Fragment): string {
+  const sealed = (flags & SEALED_FRAGMENT) === 0 ? "" : `sealed with key ${sealKeyId(payload)}  `;
+  return isCompressed(flags) ? `${sealed}compressed  ` : sealed;
+}
+
+/** What can be shown of a payload: nothing of a sealed one without keys, or why it cannot be opened. */
+function openedPayload(
+  fragment: Fragment,
+  opener: RecordOpener,
+  { keys }: DumpOptions,
+): Uint8Array | string | undefined {
+  const { flags, start, payload } = fragment;
+  if ((flags & SEALED_FRAGMENT) !== 0 && keys === undefined) return undefined;
+  try {
+    const content = opener.open(fragment, start, payload);
+    return partName(flags) === "whole" ? opener.restore(flags, start, content) : content;
+  } catch (error) {
+    if (isKvsError(error)) return error.code;
+    throw error;
+  }
 }
 
 function partName(flags: number): string {

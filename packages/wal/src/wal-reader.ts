@@ -1,5 +1,6 @@
 import { assert } from "@kvs/env";
 
+import { concat } from "./concat.ts";
 import { type Group } from "./group.ts";
 import { type Geometry } from "./geometry.ts";
 import { type CursorOptions, type Fragment, LogCursor, type SegmentSource } from "./log-cursor.ts";
@@ -191,17 +192,4 @@ export function readBuffered(
     const whole = opener.restore(header.flags, start, concat(parts));
     return { kind: header.kind, start: start as Lsn, lsn: lsn as Lsn, payload: whole };
   }
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  let length = 0;
-  for (const part of parts) length += part.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -295,6 +295,7 @@ export class Wal implements AsyncDisposable {
   async archiveFull(): Promise<void> {
     this.#assertOpen();
     const { archiver } = this.#parts;
+    await archiver?.settled(); // an attempt that failed a moment ago is not this one
     await archiver?.start();
     if (archiver?.error !== undefined) throw archiver.error;
   }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 
 import { type DumpOptions, dumpWal } from "../src/index.ts";
+import { TestKeys } from "./test-keys.ts";
 import { PATH, environmentOn, newStorage, openWal, payloadOf } from "./fixture.ts";
 import { type SimStorage } from "@kvs/sim";
 
@@ -63,4 +64,26 @@ test("damage and absence are printed too", async () => {
     /576 {2}end of the log \(checksum: expected \d+, found \d+\)$/,
   );
   expect(await dump(newStorage())).toBe("log holds no log");
+});
+
+test("sealed and compressed records are shown as such, and what is in them with keys only", async () => {
+  const storage = newStorage();
+  const keys = new TestKeys();
+  const compression = { compressor: "fast", fromBytes: 64 } as const;
+  const wal = await openWal(storage, { segmentBytes: 512, keys, compression });
+  wal.append(1, new TextEncoder().encode("hello"));
+  keys.currentId = 2;
+  wal.append(2, new Uint8Array(300).fill(7));
+  await wal.close();
+  const blind = await dump(storage);
+  expect(blind).toMatch(/^64 {2}kind 1 {2}whole {2}epoch 2 {2}sealed with key 1 {2}5 bytes/m);
+  expect(blind).toMatch(/^133 {2}kind 2 {2}whole {2}epoch 2 {2}sealed with key 2 {2}compressed/m);
+  expect(blind).not.toContain("hello");
+  keys.destroyed.add(2);
+  const half = await dump(storage, { keys });
+  expect(half).toContain("|hello|");
+  expect(half).toContain("  WAL_KEY_UNKNOWN");
+  keys.destroyed.clear();
+  const describe = (kind: number, payload: Uint8Array): string => `${kind}: ${payload.length}`;
+  expect(await dump(storage, { keys, describe })).toContain("\n  2: 300\n");
 });

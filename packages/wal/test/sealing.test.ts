@@ -7,22 +7,11 @@ import { type Wal, type WalOptions, type WalRecord } from "../src/index.ts";
 import { type WorldOptions, newStorage, openWal, payloadOf, readAll, walError } from "./fixture.ts";
 import { LogModel, checkImage } from "./log-model.ts";
 import { runScript } from "./script.ts";
+import { TestKeys } from "./test-keys.ts";
 
 const FIRST = "log/00000000000000000000.wal";
 /** What must be nowhere on the disk. */
 const CANARY = new TextEncoder().encode("canary-in-the-coal-mine");
-
-/** Keys that a test switches and destroys. */
-export class TestKeys implements DataKeys {
-  currentId = 1;
-  readonly destroyed: Set<number> = new Set();
-
-  cipherOf(keyId: number): ReturnType<DataKeys["cipherOf"]> {
-    if (![1, 2, 3, 70_000, 0xffff_ffff].includes(keyId)) return undefined;
-    if (this.destroyed.has(keyId)) return undefined;
-    return toyCiphers.aes256Gcm(new Uint8Array(KEY_BYTES).fill(keyId));
-  }
-}
 
 function sabotaged(name: string): WorldOptions {
   return { hooks: { hasMutant: (mutant) => mutant === name } };

@@ -13,7 +13,7 @@ import {
   verifyPages,
 } from "@kvs/pager";
 import { Store, recordKindName, storePaths } from "@kvs/txn";
-import { checkWal, dumpWal } from "@kvs/wal";
+import { type SegmentCheck, checkWal, dumpWal } from "@kvs/wal";
 import { CommandFailure, type Session, callersPath } from "../session.ts";
 
 /** Page cache while a store is checked: it is read once, from end to end. */
@@ -57,6 +57,40 @@ export async function walDump(session: Session, dataDir: string): Promise<void> 
     if (session.output.isJson) await session.output.value(line);
     else await session.output.line(line);
   }
+}
+
+/** Reads the whole log and prints what is in each segment, and how it ends. */
+export async function walVerify(session: Session, dataDir: string): Promise<void> {
+  const environment = createNodeEnvironment();
+  const path = callersPath(dataDir);
+  await requireStopped(environment, path, dataDir);
+  const found = await checkWal(environment, storePaths(path).log);
+  const { segments, damage, ...sums } = found;
+  const { output } = session;
+  if (output.isJson) {
+    for (const segment of segments) await output.value(segment);
+    const { message, details } = damage ?? {};
+    await output.value(damage === undefined ? sums : { ...sums, damage: { message, details } });
+  } else {
+    for (const segment of segments) await output.line(describeSegment(segment));
+    await output.line(
+      `${sums.segmentCount} files, ${sums.recordCount} records, ${sums.payloadBytes} bytes, ` +
+        `positions ${sums.headPosition} to ${sums.endLsn}, epoch ${sums.epoch}: ${sums.state}`,
+    );
+    if (damage !== undefined) await output.line(damage.message);
+  }
+  if (damage !== undefined) process.exitCode = 1;
+}
+
+function describeSegment(segment: SegmentCheck): string {
+  const { path, base, recordCount, payloadBytes, firstEpoch, lastEpoch, keyIds } = segment;
+  const keys = keyIds.length === 0 ? "not sealed" : `keys ${keyIds.join(", ")}`;
+  const compressed =
+    segment.compressedCount === 0 ? "" : `, ${segment.compressedCount} of them compressed`;
+  return (
+    `${path}  base ${base}  ${recordCount} records${compressed}  ${payloadBytes} bytes  ` +
+    `epochs ${firstEpoch} to ${lastEpoch}  ${keys}`
+  );
 }
 
 /** Prints one page of the page file: its bytes and, if it is part of a tree, its entries. */
