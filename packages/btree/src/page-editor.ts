@@ -21,11 +21,13 @@ import {
   INFO_LENGTH_MASK,
   INTERIOR_REST_OFFSET,
   LEAF_REST_OFFSET,
+  INFO_VERSION,
   LEVEL_OFFSET,
   NEXT_OFFSET,
   PREFIX_LENGTH_OFFSET,
   PREFIX_OFFSET,
   TREE_ID_OFFSET,
+  VERSION_BYTES,
   cellAt,
   cellLength,
   contiguousFreeBytes,
@@ -72,6 +74,10 @@ export interface NewEntry {
  */
 export class PageEditor {
   readonly #scratch: Uint8Array = new Uint8Array(PAGE_BYTES);
+  /** While a page is compacted: by a cell's offset, which entry names it, plus 1. Else zeros. */
+  readonly #entryAt: Uint16Array = new Uint16Array(PAGE_BYTES);
+  /** While a page is compacted: where stretches of cells begin and end, in turns. */
+  readonly #stretches: Uint16Array = new Uint16Array(PAGE_BYTES);
   readonly #key: Uint8Array = new Uint8Array(PAGE_BYTES);
   readonly #lastKey: Uint8Array = new Uint8Array(PAGE_BYTES);
 
@@ -118,23 +124,66 @@ export class PageEditor {
     if (before === count) this.compact(page);
   }
 
-  /** Moves all cells to the page's end, so that free space is contiguous and zero. */
+  /**
+   * Moves all cells to the page's end, in the order in which they lie, so that free space is
+   * contiguous and zero.
+   *
+   * Cost: a step for each entry and each byte of garbage, and a copy for each stretch of cells
+   * between garbage; a third less than a copy of each cell.
+   */
   compact(page: PageView): void {
     const { u8, u16, base } = page;
-    const scratch = this.#scratch;
     const count = entryCount(page);
-    let start = PAGE_BYTES;
-    for (let slot = 0; slot < count; slot++) {
-      const length = cellLength(page, slot); // read where the cell still lies
-      start -= length;
-      copyBytes(scratch, start, u8, cellAt(page, slot), length);
-      u16[2 * entryWord(page, slot) + 2] = start;
-    }
-    copyBytes(u8, base + start, scratch, start, PAGE_BYTES - start);
+    const oldStart = heapStart(page);
+    const start = oldStart + garbageBytes(page);
+    if (count > 0) this.#closeGaps(page, oldStart);
     const end = entriesOffset(prefixLength(page)) + ENTRY_BYTES * count;
-    u8.fill(0, base + end, base + start);
-    u16[(base + HEAP_START_OFFSET) >>> 1] = start;
+    u8.fill(0, base + end, base + (count > 0 ? start : PAGE_BYTES));
+    u16[(base + HEAP_START_OFFSET) >>> 1] = count > 0 ? start : PAGE_BYTES;
     u16[(base + GARBAGE_OFFSET) >>> 1] = 0;
+  }
+
+  /** Tells every entry its cell's new place, then moves the cells, a stretch at a time. */
+  #closeGaps(page: PageView, heapFrom: number): void {
+    const { u8, u16, base } = page;
+    const entryAt = this.#entryAt;
+    const first = 2 * entryWord(page, 0) + 2;
+    for (let entry = first + 4 * entryCount(page); entry > first;) {
+      entry -= 4;
+      entryAt[u16[entry]!] = entry - first + 1;
+    }
+    const isLeaf = pageLevel(page) === 0;
+    const stretches = this.#stretches;
+    let shift = garbageBytes(page); // of the cells that come next, up to the next garbage
+    let ends = 0;
+    for (let at = heapFrom; at < PAGE_BYTES;) {
+      const found = entryAt[at]!;
+      if (found === 0) {
+        at++;
+        shift--;
+        continue;
+      }
+      const entry = first + found - 1;
+      const info = u16[entry + 1]!;
+      const rest = restLength(info);
+      entryAt[at] = 0;
+      u16[entry] = at + shift;
+      if (ends > 0 && stretches[ends - 1] === at) ends--;
+      else stretches[ends++] = at;
+      if (isLeaf) {
+        const valueLength = base + at + VERSION_BYTES;
+        at += LEAF_REST_OFFSET + rest + (u8[valueLength]! | (u8[valueLength + 1]! << 8));
+      } else at += INTERIOR_REST_OFFSET + rest + ((info & INFO_VERSION) === 0 ? 0 : VERSION_BYTES);
+      stretches[ends++] = at;
+    }
+    assert(shift === 0, "cells and garbage add up to the heap");
+    let to = PAGE_BYTES;
+    while (ends > 0) {
+      const stretchEnd = stretches[--ends]!;
+      const stretchStart = stretches[--ends]!;
+      to -= stretchEnd - stretchStart;
+      if (to !== stretchStart) u8.copyWithin(base + to, base + stretchStart, base + stretchEnd);
+    }
   }
 
   /** Makes the frame an empty tree page whose keys all begin with `prefix`. */
