@@ -14,10 +14,15 @@ const JANITOR_MS = 1000;
 
 // REL-P3
 test("each page of a closed store is reachable exactly once or free, as its bytes say", async () => {
-  for (const subject of [SHORT_SCRIPT, LONG_SCRIPT]) {
+  const compressed = { compression: { values: true } };
+  for (const [subject, options] of [
+    [SHORT_SCRIPT, {}],
+    [LONG_SCRIPT, {}],
+    [LONG_SCRIPT, compressed],
+  ] as const) {
     const storage = new SimStorage({ random: createRandom(1) });
     await new InstantWorld(storage).run((environment) =>
-      subject.run(environment, new StoreModel(MAIN), {}),
+      subject.run(environment, new StoreModel(MAIN), {}, options),
     );
 
     const { faults, used, byTree } = readPagePartition(storage.readFile(PAGES));

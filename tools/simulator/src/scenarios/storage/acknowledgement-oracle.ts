@@ -1,6 +1,7 @@
 import { InstantWorld, type SimStorage } from "@kvs/sim";
 import { Store, type StoreOptions } from "@kvs/txn";
 import { findState, readContent } from "./audit.ts";
+import { requireSilence } from "./canary.ts";
 import { type Allowance, type StoreModel } from "./store-model.ts";
 
 /** Answers that are looked at in one run, at most. */
@@ -45,6 +46,7 @@ export class AcknowledgementOracle {
     const violations: string[] = [];
     for (const { image, allowed } of this.#moments.splice(0)) {
       this.#checked++;
+      requireSilence(image, this.#store);
       const world = new InstantWorld(image, { mutants: this.#mutants });
       try {
         await world.run(async (environment) => {

@@ -6,8 +6,8 @@ import { drawStoreKnobs } from "./store-knobs.ts";
 
 /** Disk calls of the script at which the power fails. */
 const CALLS_MAX = 40;
-/** Images that are recovered in one exploration: two to four seconds. */
-const RECOVERIES_MAX = 350;
+/** Images that are recovered in one exploration: one or two seconds. */
+const RECOVERIES_MAX = 200;
 /** Every subset of so many sectors is tried at each call, and at each call of a recovery. */
 const LAST_SECTORS = 8;
 const LAST_SECTORS_IN_RECOVERY = 6;

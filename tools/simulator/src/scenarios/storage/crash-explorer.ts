@@ -10,11 +10,16 @@ import { type Allowance, StoreModel } from "./store-model.ts";
 /** What runs on the disk that crashes. */
 export interface CrashSubject {
   readonly store: StoreOptions;
-  /** The same every time. */
+  /**
+   * The same every time.
+   *
+   * @param more Other options of the store than `store` has.
+   */
   run(
     environment: Environment,
     model: StoreModel,
     hooks: LifeHooks,
+    more?: Partial<StoreOptions>,
   ): Promise<{ readonly operations: number }>;
 }
 

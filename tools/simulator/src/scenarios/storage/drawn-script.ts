@@ -28,8 +28,8 @@ export function drawScript(random: Random, knobs: StoreKnobs): CrashSubject {
   for (let step = 0; step < count; step++) steps.push(drawStep(random, isLight));
   return {
     store,
-    run: async (environment, model, hooks) => {
-      const script = new Script({ environment, store, model, hooks });
+    run: async (environment, model, hooks, more) => {
+      const script = new Script({ environment, store: { ...store, ...more }, model, hooks });
       await script.run([(first) => first.openTree(OTHER), ...steps]);
       return script;
     },
@@ -44,10 +44,13 @@ function drawStep(random: Random, isLight: boolean): ScriptStep {
   if (draw < 0.6) return (script) => script.together(planned.slice(0, 8));
   if (draw < 0.68) return (script) => script.checkpoint();
   if (draw < 0.74) return (script) => Promise.all([script.checkpoint(), script.batch(planned)]);
-  if (draw < 0.82) return (script) => script.rest();
+  if (draw < 0.8) return (script) => script.rest();
+  if (draw < 0.82) return (script) => script.rotate();
   if (draw < 0.86) return (script) => script.hold();
   if (draw < 0.9) return (script) => script.release();
-  if (draw < 0.94) return (script) => script.reopen();
+  if (draw < 0.93) return (script) => script.reopen();
+  if (draw < 0.94) return (script) => script.copy();
+  if (draw < 0.95) return (script) => Promise.all([script.copy(), script.batch(planned)]);
   const from = random.below(KEYS);
   return (script) => script.batch(deletes(from, KEYS));
 }

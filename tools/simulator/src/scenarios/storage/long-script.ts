@@ -19,8 +19,8 @@ const STORE: StoreOptions = {
  */
 export const LONG_SCRIPT: CrashSubject = {
   store: STORE,
-  run: async (environment, model, hooks) => {
-    const script = new Script({ environment, store: STORE, model, hooks });
+  run: async (environment, model, hooks, more) => {
+    const script = new Script({ environment, store: { ...STORE, ...more }, model, hooks });
     await script.run([...ROWS, ...LONG_VALUES, ...TREES, ...DELETES, ...CROWDS]);
     return script;
   },

@@ -15,6 +15,10 @@ const CATALOG_TREE = 1;
 const TOMBSTONE = 0x800;
 const OVERFLOW = 0x1000;
 const LENGTH_MASK = 0x7ff;
+/** In the length of a long value: its pages hold it compressed. */
+const COMPRESSED: number = 2 ** 31;
+/** A cell names fewer runs than this. */
+const RUNS_MAX = 100;
 
 /** What a page file's pages are for. */
 export interface PagePartition {
@@ -119,12 +123,14 @@ class PartitionReader {
   #runsOf(descriptor: number): Run[] {
     const freed = this.#u16(descriptor + 8);
     const listed = this.#u16(descriptor + 10);
+    const length = this.#u32(descriptor);
+    const from = descriptor + (length >= COMPRESSED ? 16 : 12);
     if (listed === 0) {
-      const pages = Math.ceil(this.#u32(descriptor) / OVERFLOW_BYTES);
-      return this.#takeRuns((at) => descriptor + 12 + at, pages).slice(freed);
+      const pages = Math.ceil((length % COMPRESSED) / OVERFLOW_BYTES);
+      return this.#takeRuns(from, pages).slice(freed);
     }
     const listPages = Math.ceil((4 + 6 * listed) / OVERFLOW_BYTES);
-    const list = this.#takeRuns((at) => descriptor + 12 + at, listPages);
+    const list = this.#takeRuns(from, listPages);
     const bodies = list.flatMap(({ first, count }) =>
       Array.from({ length: count }, (_, page) => (first + page) * PAGE_BYTES + BODY),
     );
@@ -142,11 +148,11 @@ class PartitionReader {
     return [...list, ...runs.slice(freed)];
   }
 
-  #takeRuns(place: (at: number) => number, pages: number): Run[] {
+  #takeRuns(from: number, pages: number): Run[] {
     const runs: Run[] = [];
     let taken = 0;
-    for (let at = 0; taken < pages && runs.length < 1000; at += 6) {
-      const run = { first: this.#u32(place(at)), count: this.#u16(place(at) + 4) };
+    for (let at = from; taken < pages && runs.length < RUNS_MAX; at += 6) {
+      const run = { first: this.#u32(at), count: this.#u16(at + 4) };
       runs.push(run);
       taken += run.count;
     }

@@ -10,6 +10,7 @@ import {
   isSame,
   readContent,
 } from "./audit.ts";
+import { requireSilence } from "./canary.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { toKeyBytes } from "./model-key.ts";
 import { MAIN } from "./modelled-store.ts";
@@ -49,6 +50,7 @@ export function recover(
       },
     },
   });
+  requireSilence(storage, options.store);
   return world.run(async (environment) => {
     const store = await Store.open(environment, options.store);
     isRecovering = false;

@@ -1,6 +1,7 @@
 import { type Environment, sleep } from "@kvs/env";
 import { type Snapshot, type StoreOptions } from "@kvs/txn";
 import { StorageViolation, auditStore, compareContent, readContent } from "./audit.ts";
+import { HotCopies } from "./hot-copies.ts";
 import { MAIN, ModelledStore, type LifeHooks, type PlannedMutation } from "./modelled-store.ts";
 import { type StoreModel } from "./store-model.ts";
 
@@ -72,6 +73,20 @@ export class Script {
 
   checkpoint(): Promise<void> {
     return this.store.store.checkpoint();
+  }
+
+  /** Seals everything with a new key, if the store is sealed at all. */
+  async rotate(): Promise<void> {
+    if (this.#options.store.encryption !== undefined) await this.store.store.rotateKeys();
+  }
+
+  /** Takes a copy of the store, restores it elsewhere, and compares it with the model. */
+  async copy(): Promise<void> {
+    const { store, model } = this.#options;
+    const copies = new HotCopies({ store, model });
+    await copies.take(this.store);
+    const [violation] = await copies.violations();
+    if (violation !== undefined) throw new StorageViolation(violation);
   }
 
   openTree(name: string): Promise<void> {

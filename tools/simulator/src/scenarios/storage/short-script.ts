@@ -15,8 +15,8 @@ const STORE: StoreOptions = {
  */
 export const SHORT_SCRIPT: CrashSubject = {
   store: STORE,
-  run: async (environment, model, hooks) => {
-    const script = new Script({ environment, store: STORE, model, hooks });
+  run: async (environment, model, hooks, more) => {
+    const script = new Script({ environment, store: { ...STORE, ...more }, model, hooks });
     await script.run(STEPS);
     return script;
   },

@@ -23,6 +23,8 @@ import { exploreDamage } from "./damage-explorer.ts";
 import { drawDamages } from "./damage-at-rest.ts";
 import { DiskOracle } from "./disk-oracle.ts";
 import { MAIN, ModelledStore, type PlannedMutation } from "./modelled-store.ts";
+import { requireSilence } from "./canary.ts";
+import { HotCopies } from "./hot-copies.ts";
 import { DiskSpace } from "./disk-space.ts";
 import { ImageOracle } from "./image-oracle.ts";
 import { readPagePartition } from "./page-partition.ts";
@@ -37,6 +39,8 @@ const PAGES_PATH = "store/pages.kvs";
 
 /** Faults end after this long; most seeds have used up their batches before. */
 const SAFETY_MS = 60_000;
+/** Or after so many processes: each recovers, and one seed takes seconds. */
+const LIVES_MAX = 120;
 /** After the faults the store must be done within this time. */
 const LIVENESS_MS = 300_000;
 /** A process that ended by itself is started again after this long. */
@@ -60,6 +64,7 @@ export class StorageRun {
   readonly #answers: AcknowledgementOracle;
   readonly #disk: DiskOracle;
   readonly #images: ImageOracle;
+  readonly #copies: HotCopies;
   readonly #space: DiskSpace | undefined;
   readonly #violations: string[] = [];
   readonly #trace: string[] = [];
@@ -97,6 +102,7 @@ export class StorageRun {
     const store = this.#knobs.store;
     const mutants = this.#mutants;
     const random = draws;
+    this.#copies = new HotCopies({ model: this.#model, store, mutants });
     this.#images = new ImageOracle({ model: this.#model, store, mutants, random });
     this.#answers = new AcknowledgementOracle(this.#model, store, this.#mutants);
     this.#disk = new DiskOracle({
@@ -138,6 +144,7 @@ export class StorageRun {
   async #runUntil(untilMs: number): Promise<void> {
     const simulation = this.#simulation;
     while (!this.#isDone && this.#violations.length < VIOLATIONS_MAX) {
+      if (!this.#isHealed && this.#host.generation > LIVES_MAX) return;
       const nowMs = simulation.nowMicros / 1000;
       if (nowMs >= untilMs) return;
       await simulation.run({ untilMs: Math.min(untilMs, nowMs + STEP_MS) });
@@ -183,6 +190,7 @@ export class StorageRun {
       open,
       knobs,
       random,
+      copies: this.#copies,
       batches: knobs.batchesPerLife,
       onBatch: (planned) => this.#takeWork(planned),
       onOperation: () => void this.#operations++,
@@ -255,11 +263,15 @@ export class StorageRun {
   async #lookAtImages(): Promise<void> {
     this.#violations.push(...(await this.#answers.violations()));
     this.#violations.push(...(await this.#images.violations()));
+    this.#violations.push(...(await this.#copies.violations()));
   }
 
   /** The pages at rest: each is owned once, or free. */
   #checkPartition(): void {
     if (!this.#isDone || this.#violations.length > 0) return;
+    const { store } = this.#knobs;
+    requireSilence(this.#host.storage, store);
+    if (store.encryption !== undefined) return;
     const { faults } = readPagePartition(this.#host.storage.readFile(PAGES_PATH));
     this.#violations.push(...faults.slice(0, VIOLATIONS_MAX));
   }
@@ -324,6 +336,8 @@ export class StorageRun {
       probes: new Map([
         ...Object.entries(probes),
         ["batches submitted", submitted],
+        ["copies restored", this.#copies.restored],
+        ["stores sealed", this.#knobs.store.encryption === undefined ? 0 : 1],
         ["answers checked", this.#answers.checked],
         ["pages written", this.#disk.pagesWritten],
         ["stores ten times their cache", this.#isLarge ? 1 : 0],

@@ -1,6 +1,7 @@
 import { type Random, pick } from "@kvs/env";
 import { SIM_EPOCH_MS } from "@kvs/sim";
 import { type StoreOptions, timestampToMs } from "@kvs/txn";
+import { toyKeyProvider } from "./toy-key-provider.ts";
 import { boundaryLengths } from "./values.ts";
 
 /** Log positions near which a counter that is not 53 bits wide goes wrong. */
@@ -50,6 +51,10 @@ export function drawStoreKnobs(random: Random): StoreKnobs {
       checkpointLogBytes: pick(random, [16_384, 65_536, 1 << 20]),
       checkpointIntervalMs: pick(random, [200, 2000, 60_000]),
       startPosition: pick(random, POSITIONS),
+      ...(random.chance(0.35) ? { encryption: { provider: toyKeyProvider } } : {}),
+      ...(random.chance(0.5)
+        ? { compression: { values: random.chance(0.7), log: random.chance(0.7) } }
+        : {}),
     },
     frames,
     clockOffsetMs: timestamp === undefined ? 0 : timestampToMs(timestamp) - SIM_EPOCH_MS,

@@ -11,6 +11,7 @@ import {
   readContent,
   rowsWithin,
 } from "./audit.ts";
+import { type HotCopies } from "./hot-copies.ts";
 import { MAIN, type ModelledStore, type PlannedMutation } from "./modelled-store.ts";
 import { type Allowance, type StoreModel } from "./store-model.ts";
 import { type StoreKnobs, keyOf } from "./store-knobs.ts";
@@ -31,6 +32,8 @@ export interface WorkloadOptions {
   readonly onOperation: () => void;
   /** Called before each batch; returns whether there is work left for it. */
   readonly onBatch: (planned: readonly PlannedMutation[]) => boolean;
+  /** Where copies go that are taken on the way. */
+  readonly copies: HotCopies;
   /** Batches left for this life. */
   readonly batches: number;
 }
@@ -97,6 +100,8 @@ export class Workload {
     const choice = random.nextFloat();
     if (choice < 0.03) await this.#open.store.checkpoint();
     else if (choice < 0.035) await this.#openTwice();
+    else if (choice < 0.04) await this.#options.copies.take(this.#open);
+    else if (choice < 0.044) await this.#rotate();
     else if (choice < 0.05) await this.#openTree(pick(random, TREE_NAMES));
     else {
       const planned = this.#drawBatch(random);
@@ -107,6 +112,13 @@ export class Workload {
 
   async #openTree(name: string): Promise<void> {
     if (!this.#open.knows(name)) await this.#open.openTree(name);
+  }
+
+  async #rotate(): Promise<void> {
+    const { store } = this.#open;
+    if (this.#knobs.store.encryption === undefined) return;
+    await store.rotateKeys();
+    await store.rewrapKeys();
   }
 
   /** The directory is this store's alone, as long as it is open. */
