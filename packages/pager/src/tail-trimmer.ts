@@ -1,5 +1,4 @@
 import { type TestHooks, assert } from "@kvs/env";
-import { type FrameCache } from "./frame-cache.ts";
 import { type FreeSpace } from "./free-space.ts";
 import { type PageFile } from "./page-file.ts";
 import { type PageId } from "./page-id.ts";
@@ -22,11 +21,11 @@ export interface TrimOptions {
 
 export interface TailTrimmerParts {
   readonly hooks: TestHooks;
-  readonly cache: FrameCache;
   readonly file: PageFile;
   readonly space: FreeSpace;
   readonly writeBack: WriteBack;
   readonly written: WrittenLsns;
+  /** Forgets a page, resident, on its way, or in quarantine. */
   drop(id: PageId): void;
 }
 
@@ -84,7 +83,7 @@ export class TailTrimmer {
 
   /** The new length, with nothing of what lies behind it in memory or on its way. */
   #choose(keepPages: number | undefined, stepPages: number): number {
-    const { file, space, cache, writeBack, written } = this.#parts;
+    const { file, space, writeBack, written } = this.#parts;
     const tail = this.#isEarly ? space.usedEnd : space.tail;
     if (tail === undefined) return file.pageCount;
     const keep = keepPages ?? Math.max(KEEP_PAGES_MIN, Math.floor(tail / KEEP_DIVISOR));
@@ -92,7 +91,7 @@ export class TailTrimmer {
     for (let id = file.pageCount - 1; id >= end; id--) {
       // What is being written of a dropped page would make the file longer again.
       if (writeBack.isWriting(id as PageId)) return id + 1;
-      if (cache.frameOf(id as PageId) >= 0) this.#parts.drop(id as PageId);
+      this.#parts.drop(id as PageId);
     }
     if (end < file.pageCount) written.forgetFrom(end);
     return Math.min(end, file.pageCount);

@@ -60,7 +60,8 @@ export interface FlushOptions {
  * Brings dirty pages to the disk.
  *
  * Pages go in the order of the file, and dirty neighbours in one call: for a device, long writes that
- * go forward cost the least.
+ * go forward cost the least. A clean page between two dirty ones is not written with them: it has no image
+ * in the log, and a crash could tear it.
  *
  * For each page: seal a copy (file id, epoch, checksum, and its body if there are keys) in an I/O buffer; wait until the log is
  * durable up to the copy's pageLsn, which is the WAL rule; write the copy. A frame may change in

@@ -1,5 +1,8 @@
 import { hexdump } from "@kvs/codec";
+import { createNodeEnvironment } from "@kvs/node";
+import { createDecipheriv } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { decodeFileHeader, encodeFileHeader } from "../src/file-header.ts";
@@ -8,6 +11,7 @@ import {
   PAGE_BITMAP,
   PAGE_BYTES,
   PAGE_HEADER_BYTES,
+  PAGE_LEAF,
   PageView,
   formatPage,
   hasBit,
@@ -18,6 +22,7 @@ import {
   toPageLsn,
 } from "../src/index.ts";
 import { findPageFault, sealPage } from "../src/page-seal.ts";
+import { PageSealer } from "../src/page-sealer.ts";
 
 const HEADER = {
   storeId: [0x0123_4567, 0x89ab_cdef],
@@ -78,6 +83,37 @@ test("the example's bitmap page reads as the document says, and is what the code
   setPageLsn(PageView.of(written), toPageLsn(4_294_975_360));
   sealPage(written, { fileId: 7, epoch: 5 });
   expect(hexdump(written)).toBe(hexdump(bytes));
+});
+
+test("a sealed page and a header open as the document says, by the platform's cipher alone", () => {
+  const { ciphers, random, ...rest } = createNodeEnvironment({ root: tmpdir() });
+  const key = random.fill(new Uint8Array(32));
+  const keys = { currentId: 7, cipherOf: () => ciphers.aes256Gcm(key) };
+  const owner = { fileId: 7, epoch: 5 };
+  const sealer = new PageSealer({ ...rest, ciphers, random }, { path: "x", owner, keys });
+  const open = (page: Uint8Array, associated: Uint8Array, text: Uint8Array): Uint8Array => {
+    const decipher = createDecipheriv("aes-256-gcm", key, page.subarray(32, 44));
+    decipher.setAAD(associated);
+    decipher.setAuthTag(page.subarray(44, 60));
+    return Uint8Array.from(Buffer.concat([decipher.update(text), decipher.final()]));
+  };
+  const page = new Uint8Array(PAGE_BYTES);
+  formatPage(PageView.of(page), toPageId(42), PAGE_LEAF);
+  random.fill(page.subarray(64));
+  const body = page.slice(64);
+  sealer.seal(page);
+  const header = encodeFileHeader(HEADER);
+  sealer.authenticate(header);
+
+  expect([page[5], header[5]]).toEqual([1, 2]);
+  expect([page[28], header[28]]).toEqual([7, 7]);
+  expect(open(page, page.subarray(4, 32), page.subarray(64))).toEqual(body);
+  const bound = Uint8Array.from([
+    ...header.subarray(4, 32),
+    ...new Uint8Array(28),
+    ...header.subarray(60),
+  ]);
+  expect(open(header, bound, new Uint8Array(0))).toHaveLength(0);
 });
 
 test("the tables cover every byte once", async () => {
