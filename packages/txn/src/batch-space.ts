@@ -75,7 +75,8 @@ export class BatchSpace {
     const { wal, onLogFull } = this.#parts;
     try {
       await wal.room();
-      await ensureLog(wal, logBytesFor(batchBytes, rows), isUrgent);
+      const wanted = logBytesFor(batchBytes, rows);
+      await (isUrgent ? ensureUrgentLog(wal, wanted) : wal.ensureSpace(wanted));
     } catch (error) {
       if (isKvsError(error, "WAL_DISK_FULL")) onLogFull();
       throw error;
@@ -83,17 +84,28 @@ export class BatchSpace {
   }
 }
 
+/** Log kept when the disk is full, for what brings space back; less where segments are small. */
+const LOG_KEPT_BYTES: number = 4 << 20;
+/** What deletes and the janitor leave of it, for checkpoints and undo. */
+const LAST_LOG_BYTES: number = 64 << 10;
+
+/** What a log with segments of this length keeps for who is urgent. */
+export function keptLogBytes(segmentBytes: number): number {
+  return Math.min(LOG_KEPT_BYTES, segmentBytes);
+}
+
 /**
- * Room in the log for what makes room: undo, checkpoints, the janitor.
+ * Room in the log for what must be written for space to come back: checkpoints and undo.
  *
  * @throws {KvsError} `WAL_DISK_FULL` (retryable); `WAL_SYNC_FAILED`.
  */
-export function ensureUrgentLog(wal: Wal, bytes: number): Promise<void> | undefined {
-  return ensureLog(wal, bytes, true);
+export function ensureLastLog(wal: Wal, bytes: number): Promise<void> | undefined {
+  return wal.ensureSpace(bytes, { urgent: true });
 }
 
-function ensureLog(wal: Wal, bytes: number, _isUrgent: boolean): Promise<void> | undefined {
-  return wal.ensureSpace(bytes);
+/** The same for what makes room inside the store: deletes and the janitor. */
+export function ensureUrgentLog(wal: Wal, bytes: number): Promise<void> | undefined {
+  return wal.ensureSpace(bytes + LAST_LOG_BYTES, { urgent: true });
 }
 
 function logBytesFor(batchBytes: number, rows: number): number {

@@ -1,5 +1,5 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, Mutex } from "@kvs/env";
+import { type Environment, Mutex, isKvsError } from "@kvs/env";
 import { type PageFileHeader, type PageId, type Pager, toPageLsn } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import {
@@ -7,11 +7,16 @@ import {
   RECORD_END_CHECKPOINT,
   writeBeginCheckpoint,
 } from "./engine-record.ts";
+import { ensureLastLog } from "./batch-space.ts";
 import { type Forest } from "./forest.ts";
 import { type LogHolds } from "./log-hold.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
+import { withoutEffect } from "./txn-error.ts";
+
+/** Log that a checkpoint writes. */
+const LOG_BYTES = 1024;
 
 export interface CheckpointerParts {
   readonly environment: Environment;
@@ -36,6 +41,7 @@ export interface CheckpointerParts {
  * 3. A copy of the header says where redo begins: at BEGIN.
  * 4. END goes to the log, and the log before BEGIN, or before the first record of the oldest batch
  *    named in it, is dropped.
+ * 5. Pages at the file's end that were free at BEGIN, and still are, go back to the file system.
  *
  * A crash in between leaves the previous checkpoint in force: its header, its log, and, for pages
  * torn in step 2, the images since it.
@@ -86,8 +92,15 @@ export class Checkpointer {
    * @throws {KvsError} `TXN_POISONED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable): the one before
    *   stays in force.
    */
-  run(isClean = false): Promise<void> {
-    return this.#mutex.run(() => this.#run(isClean));
+  async run(isClean = false): Promise<void> {
+    try {
+      await this.#mutex.run(() => this.#run(isClean));
+    } catch (error) {
+      if (isKvsError(error) && error.retryable) throw withoutEffect(error);
+      const isFinal = isKvsError(error, "PAGER_WRITE_FAILED", "WAL_SYNC_FAILED");
+      if (isFinal) this.#parts.guard.poison(error); // so that writers are told why
+      throw error;
+    }
   }
 
   /** Makes one checkpoint and runs `body` behind it, before any other checkpoint begins. */
@@ -101,6 +114,7 @@ export class Checkpointer {
   async #run(isClean: boolean): Promise<void> {
     const { environment, pager, wal, guard, publisher, forest } = this.#parts;
     guard.requireSound();
+    await ensureLastLog(wal, LOG_BYTES);
     const { beginLsn, beginStart, keepFrom, regionCount } = this.#begin();
     await wal.sync(beginLsn);
     if (!this.#skipsPage) await pager.flushBefore(toPageLsn(beginLsn));
@@ -122,8 +136,11 @@ export class Checkpointer {
     this.#writer.reset();
     this.#writer.u64(beginLsn);
     wal.append(RECORD_END_CHECKPOINT, this.#writer.view());
-    await wal.truncateBefore(Math.min(keepFrom, this.#parts.holds.lowest));
+    const { holds } = this.#parts;
+    await wal.truncateBefore(Math.min(keepFrom, holds.lowest));
     this.#count++;
+    // Whoever reads an older part of the log may come to pages that were in use then.
+    if (!holds.isHeld) await pager.trimTail();
   }
 
   #begin(): { beginLsn: number; beginStart: number; keepFrom: number; regionCount: number } {
@@ -135,6 +152,7 @@ export class Checkpointer {
     const beginLsn = wal.append(RECORD_BEGIN_CHECKPOINT, this.#writer.view());
     const beginStart = wal.lastStart;
     mini.checkpointLsn = beginLsn;
+    pager.markTail();
     return {
       beginLsn,
       beginStart,

@@ -17,8 +17,8 @@ const PLACES_MAX = 8192;
 const LONG_VALUE_BYTES = 512;
 /** Leaves looked at in one turn among the batches: about a millisecond. */
 const LEAVES_PER_TURN = 16;
-/** Log that one turn may write: a leaf, its parent, a sibling and a bitmap page each time. */
-const LOG_BYTES_PER_TURN: number = LEAVES_PER_TURN * (16 << 10);
+/** Log that one leaf may take: it, its parent, a sibling and a bitmap page, on two levels. */
+const LOG_BYTES_PER_LEAF: number = 32 << 10;
 /** Pause before what nobody can need is looked for: readers and more deletes may be under way. */
 const DELAY_MS = 20;
 
@@ -103,11 +103,11 @@ export class Janitor {
 
   async #work(): Promise<void> {
     const { forest, pager, wal, mini, guard, horizon } = this.#parts;
-    await ensureUrgentLog(wal, LOG_BYTES_PER_TURN);
     for (let leaves = 0; leaves < LEAVES_PER_TURN && !this.#isStopped; leaves++) {
       const place = this.#places[0];
       const limit = horizon();
       if (place === undefined || place.timestamp > limit) return;
+      await ensureUrgentLog(wal, LOG_BYTES_PER_LEAF);
       this.#places.shift();
       const { writer } = forest.tree(place.tree);
       writer.begin(this.#probe.set(place.key, place.key.length, place.timestamp));

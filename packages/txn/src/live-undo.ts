@@ -1,5 +1,5 @@
 import { isKvsError, sleep } from "@kvs/env";
-import { ensureUrgentLog } from "./batch-space.ts";
+import { ensureLastLog } from "./batch-space.ts";
 import { type ActiveBatch } from "./engine-record.ts";
 import { type UndoParts, undoBatch } from "./undo.ts";
 
@@ -37,7 +37,7 @@ export class LiveUndo {
     let rest = batch;
     for (let tries = 1; ; tries++) {
       try {
-        await ensureUrgentLog(wal, LOG_BYTES);
+        await ensureLastLog(wal, LOG_BYTES);
         return await undoBatch(this.#parts, rest);
       } catch (error) {
         mini.startAttempt(); // gives back what it had picked

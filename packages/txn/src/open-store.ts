@@ -10,6 +10,7 @@ import {
 } from "@kvs/pager";
 import { Wal } from "@kvs/wal";
 import { MAIN_TREE } from "./batch-format.ts";
+import { keptLogBytes } from "./batch-space.ts";
 import { CATALOG_TREE, Forest, MAIN_TREE_NAME, type TreeEntry } from "./forest.ts";
 import { KeyRing, keyRingPath } from "./key-ring.ts";
 import { LogHolds } from "./log-hold.ts";
@@ -80,6 +81,7 @@ export async function openEngine(
       path: paths.log,
       segmentBytes: options.segmentBytes,
       startPosition: options.startPosition,
+      reserveBytes: keptLogBytes(options.segmentBytes),
       ...(keys === undefined ? {} : { keys }),
       ...(options.compression?.log === true ? { compression: { compressor: "fast" } } : {}),
       ...(isNew ? {} : { readFrom: header.checkpointLsn }),

@@ -53,6 +53,7 @@ export interface UndoParts {
 export async function undoBatch(parts: UndoParts, batch: ActiveBatch): Promise<void> {
   const { environment, wal, mini } = parts;
   const { timestamp } = batch;
+  const repeatsSteps = environment.hooks.hasMutant("txn.undo-next-ignored");
   mini.beginUndo(batch);
   let steps = 0;
   for (let start = batch.lastStart; start !== NO_START;) {
@@ -61,7 +62,10 @@ export async function undoBatch(parts: UndoParts, batch: ActiveBatch): Promise<v
     const isOwn = head.timestamp === timestamp && head.previousStart < start;
     if (!isOwn) throw txnError("TXN_DAMAGED_LOG", `batch ${timestamp} has a broken chain`);
     if (record.kind === RECORD_COMPENSATION) environment.hooks.probe("txn.undo-resumed");
-    else await undoRecord(parts, head, record.payload);
+    else {
+      mini.owner.previousStart = repeatsSteps ? batch.lastStart : head.previousStart;
+      await undoRecord(parts, head, record.payload);
+    }
     start = head.previousStart;
     steps++;
     if (steps % SLICE_STEPS !== 0) continue;
@@ -78,7 +82,6 @@ export async function undoBatch(parts: UndoParts, batch: ActiveBatch): Promise<v
 
 async function undoRecord(parts: UndoParts, head: MiniHead, payload: Uint8Array): Promise<void> {
   const { pager, mini, guard, forest } = parts;
-  mini.owner.previousStart = head.previousStart;
   if (head.undo === UNDO_ROW) {
     const key = payload.slice(head.keyFrom, head.keyTo);
     const { writer } = forest.tree(head.tree);
