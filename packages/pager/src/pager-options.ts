@@ -5,7 +5,7 @@ export interface PagerOptions {
   /** The page file, which exists; see `createPageFile`. */
   readonly path: string;
   /**
-   * Memory for frames. Besides: one spare frame, 512 KiB of I/O buffers, some 100 bytes a frame, and
+   * Memory for frames. Besides: one spare frame, 512 KiB of I/O buffers, some 150 bytes a frame, and
    * 4 KiB for each 126 MiB of the file. Default: 64 MiB; at least four frames, at most 16 GiB.
    */
   readonly memoryBytes?: number;

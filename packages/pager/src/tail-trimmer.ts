@@ -9,11 +9,13 @@ import { type WrittenLsns } from "./written-lsns.ts";
 const STEP_PAGES = 4096;
 /** The share of the used pages that stays free at the end, as the file grows by it, */
 const KEEP_DIVISOR = 16;
-/** but so many at least. */
+/** but so many at least, */
 const KEEP_PAGES_MIN = 16;
+/** and 16 MiB at most. */
+const KEEP_PAGES_MAX = 4096;
 
 export interface TrimOptions {
-  /** Free pages left at the end. Default: a sixteenth of the pages before them, and 16 at least. */
+  /** Free pages left at the end. Default: a sixteenth of the pages before them, from 16 to 4,096. */
   readonly keepPages?: number;
   /** Pages cut off at a time. Default: 4,096. */
   readonly stepPages?: number;
@@ -86,7 +88,8 @@ export class TailTrimmer {
     const { file, space, writeBack, written } = this.#parts;
     const tail = this.#isEarly ? space.usedEnd : space.tail;
     if (tail === undefined) return file.pageCount;
-    const keep = keepPages ?? Math.max(KEEP_PAGES_MIN, Math.floor(tail / KEEP_DIVISOR));
+    const share = Math.min(Math.floor(tail / KEEP_DIVISOR), KEEP_PAGES_MAX);
+    const keep = keepPages ?? Math.max(KEEP_PAGES_MIN, share);
     const end = Math.max(tail + keep, file.pageCount - stepPages);
     for (let id = file.pageCount - 1; id >= end; id--) {
       // What is being written of a dropped page would make the file longer again.

@@ -173,6 +173,13 @@ class ModelledCache {
     expect(cache.dirtyCount).toBe(this.#dirty.size);
     expect(cache.freeCount).toBe(cache.frameCount - resident.length - this.#dropped.size);
     expect(resident.map((id) => cache.frameOf(id))).toEqual([...this.#frameOf.values()]);
+    const dirty: PageId[] = [];
+    for (let from = 0; ; from = dirty.at(-1)! + 1) {
+      const frame = cache.findDirty(from, (candidate) => cache.isDirty(candidate));
+      if (frame < 0) break;
+      dirty.push(toPageId(cache.pageOf[frame]!));
+    }
+    expect(dirty).toEqual([...this.#dirty].toSorted((one, other) => one - other));
   }
 
   #install(id: PageId): void {

@@ -1,3 +1,4 @@
+import { type DataKeys } from "@kvs/env";
 import { type SimStorage } from "@kvs/sim";
 import {
   BITMAP_BITS,
@@ -50,8 +51,30 @@ export class LoggedPages {
   readonly #view = new PageView();
   #word = 1;
 
-  async open(world: World, frames = 64): Promise<void> {
-    this.pager = await openPager(world, { frames, gate: this.log });
+  async open(world: World, frames = 64, keys?: DataKeys): Promise<void> {
+    const sealing = keys === undefined ? {} : { keys };
+    this.pager = await openPager(world, { frames, gate: this.log, ...sealing });
+  }
+
+  /** Logs an image of each page that is not under the current key, as a change of keys does. */
+  async rewriteOldKeys(): Promise<void> {
+    const { pages } = await this.pager.pagesUnderOldKeys(toPageId(0), 10_000);
+    for (const { run, word } of this.held) {
+      if (!pages.some((id) => id >= run.first && id < run.first + run.count)) continue;
+      await this.pager.attempt(() => {
+        this.#prepare(run, true);
+        this.#rewrite(run, word, undefined);
+      });
+    }
+    const bitmaps = pages.filter((id) => bitmapPageOf(id) === id);
+    const { run, word } = this.held[0]!;
+    // The bitmap page is in every record; one of the first run will do.
+    if (bitmaps.length > 0) {
+      await this.pager.attempt(() => {
+        this.#prepare(run, true);
+        this.#rewrite(run, word, bitmaps[0]);
+      });
+    }
   }
 
   async take(count: number): Promise<Run<PageId>> {
@@ -103,6 +126,15 @@ export class LoggedPages {
     this.trimmed += await pager.trimTail({ keepPages: 2, stepPages: 7 });
   }
 
+  #rewrite(run: Run<PageId>, word: number, bitmapId: PageId | undefined): void {
+    const lsn = this.log.append();
+    const frame = this.pager.fetch(bitmapPageOf(run.first), this.#view);
+    const bitmap = this.#view.u8.slice(this.#view.base, this.#view.base + 4096);
+    if (bitmapId !== undefined) this.pager.dirtied(frame, lsn);
+    for (let at = 0; at < run.count; at++) this.#fill((run.first + at) as PageId, word, lsn);
+    this.records.push({ lsn, run, word, bitmap });
+  }
+
   #prepare(run: Run<PageId>, isTake: boolean): void {
     const { pager } = this;
     const isNew = pager.space.needsBitmapPage(run);
@@ -137,6 +169,8 @@ export class LoggedPages {
 /** A disk as a crash left it, and the part of the log that survived. */
 export interface CrashImage {
   readonly storage: SimStorage;
+  /** That the store had then. */
+  readonly keys?: DataKeys | undefined;
   readonly records: readonly LogRecord[];
 }
 
@@ -146,8 +180,9 @@ export interface CrashImage {
  *
  * @throws {Error} What is wrong.
  */
-export async function recoverAndCheck({ storage, records }: CrashImage): Promise<void> {
-  const pager = await openPager(makeWorld({ storage }), { frames: 64 });
+export async function recoverAndCheck({ storage, records, keys }: CrashImage): Promise<void> {
+  const sealing = keys === undefined ? {} : { keys };
+  const pager = await openPager(makeWorld({ storage }), { frames: 64, ...sealing });
   const view = new PageView();
   let { regionCount } = pager.header;
   for (const { lsn, run, word, bitmap } of records) {

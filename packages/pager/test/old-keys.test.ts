@@ -1,3 +1,4 @@
+import { createRandom } from "@kvs/env";
 import { expect, test } from "vitest";
 import {
   PAGE_BITMAP,
@@ -21,6 +22,8 @@ import {
   readPage,
   writePage,
 } from "./fixture.ts";
+
+import { type CrashImage, LoggedPages, recoverAndCheck } from "./logged-pages.ts";
 
 const view = new PageView();
 const PAGES = 100;
@@ -129,4 +132,42 @@ test("a page that is written while it is looked at is never taken for damaged or
   expect(found.damagedCount).toBe(0);
   expect(found.pages.length + found.pendingCount).toBeGreaterThanOrEqual(29);
   await pager.close();
+});
+
+test("after a crash at any disk call of a change of keys everything is there, and the old key is not needed when it is done", async () => {
+  const random = createRandom(5);
+  const world = makeWorld();
+  const keys = new TestKeys(1);
+  const store = new LoggedPages();
+  const images: CrashImage[] = [];
+  await store.open(world, 24, keys);
+  for (let step = 0; step < 40; step++) await store.take(1 + random.below(8));
+  await store.checkpoint();
+  await store.free(3);
+  keys.add(2);
+  let isDone = false;
+  world.onCall = () => {
+    const all = [...store.records];
+    const durable = all.filter(({ lsn }) => lsn <= store.log.durableLsn);
+    const both = isDone ? new TestKeys(2) : new TestKeys(1, 2);
+    images.push({ storage: world.storage.worstCase(), records: durable, keys: both });
+    images.push({ storage: world.storage.sampleCrashImage(random), records: all, keys: both });
+    return undefined;
+  };
+  await store.rewriteOldKeys();
+  await store.checkpoint();
+  expect(await store.pager.pagesUnderOldKeys(toPageId(0), 10_000)).toMatchObject({
+    pages: [],
+    pendingCount: 0,
+  });
+  await store.checkpoint(); // which began after that look, and writes the other copy of the header
+  expect(store.pager.headerKeyIds).toEqual([2, 2]);
+  isDone = true;
+  keys.destroy(1);
+  await store.take(5);
+  await store.checkpoint();
+  await store.pager.close();
+
+  expect(images.length).toBeGreaterThan(40);
+  for (const image of images) await recoverAndCheck(image);
 });

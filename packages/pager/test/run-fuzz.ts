@@ -1,10 +1,11 @@
 /**
  * Fuzzes the decoding of pages for as long as one likes:
  *
- *     node packages/pager/test/run-fuzz.ts INPUTS [SEED] [--check MODULE#NAME] [--pages FILE]
+ *     pnpm --filter @kvs/pager fuzz INPUTS [SEED] [--check MODULE#NAME] [--pages FILE]
  *
- * `--check packages/btree/src/page-check.ts#checkPage` gives pages that pass to whoever knows what
- * their bodies mean; `--pages` takes the pages of a page file to begin with.
+ * `--check ../btree/src/page-check.ts#checkPage` gives pages that pass to whoever knows what their
+ * bodies mean; `--pages` takes the pages of a page file to begin with. Paths are from the package's
+ * folder.
  */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
