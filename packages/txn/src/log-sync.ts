@@ -32,6 +32,10 @@ export class LogSync {
 
   constructor(parts: LogSyncParts) {
     this.#parts = parts;
+    parts.wal.onDurable(() => {
+      this.#stall = undefined;
+      this.#tries = 0;
+    });
   }
 
   /** Why the log cannot take more at the moment, if so (`WAL_DISK_FULL`). */
@@ -77,8 +81,6 @@ export class LogSync {
   async #retry(): Promise<void> {
     try {
       await this.#parts.wal.sync();
-      this.#stall = undefined;
-      this.#tries = 0;
     } catch (error) {
       this.#noteFailure(error);
     }

@@ -1,5 +1,5 @@
 import { type TraceFields, noTrace, sleep } from "@kvs/env";
-import { type DiskVerdict } from "@kvs/sim";
+import { type DiskCall, type DiskVerdict } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { contentOf, newStorage, put, withStore } from "./fixture.ts";
@@ -71,5 +71,50 @@ test("a checkpoint that fails is noted, and the timer tries again", async () => 
       store: { checkpointLogBytes: 20_000 },
       world: { disk: { onCall }, trace: { ...noTrace, event } },
     },
+  );
+});
+
+test("a checkpoint on demand makes the log short at once", async () => {
+  const storage = newStorage();
+  await withStore(storage, async (store) => {
+    for (let at = 0; at < 60; at++) await store.batch([put(`key ${at}`, "v".repeat(500))]);
+    const before = store.stats();
+    await store.checkpoint();
+    const { checkpointCount, logBytes, wal } = store.stats();
+    expect(checkpointCount).toBe(before.checkpointCount + 1);
+    expect(logBytes).toBeLessThan(500);
+    expect(wal.headPosition).toBeGreaterThan(before.wal.headPosition);
+  });
+});
+
+test("writers are slowed down gently while a checkpoint takes too long, and never stopped", async () => {
+  let isSlow = false;
+  const onCall = ({ operation, path }: DiskCall): DiskVerdict | undefined =>
+    isSlow && operation === "datasync" && path.endsWith("pages.kvs")
+      ? { type: "delay", micros: 20_000_000 }
+      : undefined;
+  await withStore(
+    newStorage(),
+    async (store, { clock }) => {
+      isSlow = true;
+      const delays: number[] = [];
+      for (let at = 0; at < 200; at++) {
+        const before = clock.monotonicMs();
+        await store.batch([put(`key ${at % 10}`, "v".repeat(500))]);
+        delays.push(clock.monotonicMs() - before);
+      }
+      const inOrder = delays.toSorted((one, other) => one - other);
+      expect(inOrder[20]!).toBeLessThan(1); // at first none at all,
+      expect(inOrder.some((delay) => delay > 5 && delay < 20)).toBe(true); // then a little,
+      expect(inOrder.at(-1)!).toBeGreaterThan(40); // at last much,
+      expect(inOrder.at(-1)!).toBeLessThan(100); // but none waits for the checkpoint
+      isSlow = false;
+      await sleep(clock, 60_000);
+      await store.checkpoint();
+      const before = clock.monotonicMs();
+      await store.batch([put("key", "value")]);
+      expect(clock.monotonicMs() - before).toBeLessThan(1);
+    },
+    { store: { checkpointLogBytes: 20_000 }, world: { disk: { onCall } } },
   );
 });
