@@ -46,6 +46,8 @@ test("the rows that others ask for by name are there", () => {
       "embedded.scan@lmdb",
       "embedded.scan@classic-level",
       "embedded.value-16k.64@lmdb",
+      "embedded.get-view@lmdb",
+      "embedded.space@lmdb",
       "embedded.put-batched@sqlite",
       "embedded.put-large.64@lmdb",
       "embedded.get-cold@lmdb",
@@ -88,5 +90,5 @@ test.each(suites.map(({ name }) => name))(
     expect(exitCode).toBe(0);
     for (const { id } of measures) expect(output).toContain(id);
   },
-  180_000,
+  600_000, // seconds on an idle machine; minutes where every core is wanted by others
 );

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { openClassicLevel } from "../src/stores/classic-level-store.ts";
 import { type OpenStore } from "../src/stores/embedded-store.ts";
 import { openKvs } from "../src/stores/kvs-store.ts";
 import { openLmdb } from "../src/stores/lmdb-store.ts";
+import { fill } from "../src/stores/loaded-store.ts";
 import { keyOf, pairsFrom, randomValues } from "../src/stores/sample-pairs.ts";
 import { openSqlite } from "../src/stores/sqlite-store.ts";
 
@@ -37,4 +38,18 @@ test.each(STORES)("%s does what is measured: writes, reads, scans, keeps", async
   expect(await store.scan(keyOf(450), 20)).toBe(20);
   expect(await store.scan(keyOf(491), 20)).toBe(10);
   await store.close();
+});
+
+test("stores that can be filled, looked into and compacted keep every pair", async () => {
+  for (const [name, open] of STORES) {
+    const path = join(folder, name);
+    mkdirSync(path);
+    const store = await open(path);
+    await fill(store, 3000, randomValues(100));
+    await store.compact?.();
+
+    expect(await store.scan(keyOf(0), 4000)).toBe(3000);
+    expect(store.viewEach?.([keyOf(7), keyOf(3000)]) ?? 1).toBe(1);
+    await store.close();
+  }
 });

@@ -9,7 +9,7 @@ import { runCallersUntil } from "../load.ts";
 import { type LoopDelay, LoopDelayWatch } from "../loop-delay.ts";
 import { type Sample } from "../sample.ts";
 import { toEmbedded } from "../stores/kvs-store.ts";
-import { batchesOf, load } from "../stores/loaded-store.ts";
+import { fill } from "../stores/loaded-store.ts";
 import { keyOf, randomValues } from "../stores/sample-pairs.ts";
 import { WriteCounter, countingDisk } from "./counting-disk.ts";
 
@@ -105,9 +105,9 @@ export class EngineTasks {
     return { elapsedMs, cpuMicros: cpuMicrosOf() - cpuBefore };
   }
 
-  /** Writes every pair, in the order of the keys. */
+  /** Loads every pair into the empty store. */
   async fill({ keys, valueBytes }: Shape): Promise<void> {
-    await load(toEmbedded(this.#opened), batchesOf(keys, randomValues(valueBytes)));
+    await fill(toEmbedded(this.#opened), keys, randomValues(valueBytes));
   }
 
   async checkpoint(): Promise<void> {

@@ -20,6 +20,12 @@ export interface EmbeddedStore {
   putAll(pairs: readonly Pair[]): Promise<unknown>;
   /** Reads up to `count` entries in order, beginning at a key; returns how many there were. */
   scan(from: Uint8Array, count: number): Promise<number>;
+  /** As `getEach`, without a copy of the value, where a store can: its bytes are good until the next. */
+  viewEach?(keys: readonly Uint8Array[]): number;
+  /** Fills the empty store with sorted pairs, where there is a way of its own for it. */
+  fill?(pairs: Iterable<Pair>): Promise<unknown>;
+  /** Makes its files as small as it can while it goes on, where a store can. */
+  compact?(): Promise<unknown>;
   /** Checkpoints completed since it was opened, where a store has them in our sense. */
   checkpointCount?(): number;
   close(): Promise<unknown>;

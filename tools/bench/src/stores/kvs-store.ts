@@ -25,6 +25,11 @@ export function toEmbedded(store: Store): EmbeddedStore {
       for (const key of keys) if (store.getSync(key) !== undefined) found++;
       return found;
     },
+    viewEach: (keys) => {
+      let found = 0;
+      for (const key of keys) if (store.getView(key)?.[0] !== undefined) found++;
+      return found;
+    },
     put: (key, value) => store.batch([{ type: "put", key, value }]),
     putAll: (pairs) => store.batch(pairs.map(toMutation)),
     scan: async (from, count) => {
@@ -34,6 +39,8 @@ export function toEmbedded(store: Store): EmbeddedStore {
       }
       return found;
     },
+    fill: (pairs) => store.load(pairs),
+    compact: () => store.compact(),
     checkpointCount: () => store.stats().checkpointCount,
     close: () => store.close(),
   };

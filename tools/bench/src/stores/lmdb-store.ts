@@ -18,6 +18,11 @@ export async function openLmdb(folder: string): Promise<EmbeddedStore> {
       for (const key of keys) if (store.get(key) !== undefined) found++;
       return found;
     },
+    viewEach: (keys) => {
+      let found = 0;
+      for (const key of keys) if (store.getBinaryFast(key)?.[0] !== undefined) found++;
+      return found;
+    },
     put: (key, value) => {
       void store.put(key, value);
       return store.flushed;

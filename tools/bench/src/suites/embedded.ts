@@ -11,12 +11,13 @@ import {
   type Subject,
   onStores,
 } from "../measures/store-measure.ts";
+import { space } from "../measures/space.ts";
 import { loopDelays, writeAmplification } from "../measures/upkeep.ts";
 import { dropPageCache, noteOnPageCache } from "../page-cache.ts";
 import { type Sample } from "../sample.ts";
 import { CACHE_BYTES, type OpenStore, type Pair } from "../stores/embedded-store.ts";
 import { openKvs, openKvsWith } from "../stores/kvs-store.ts";
-import { LOAD_BATCH, batchesOf, load } from "../stores/loaded-store.ts";
+import { LOAD_BATCH, fill } from "../stores/loaded-store.ts";
 import { randomValues } from "../stores/sample-pairs.ts";
 import { type Contender, type Measure, type Suite } from "../suite.ts";
 
@@ -45,6 +46,7 @@ export const embeddedSuite: Suite = {
   measures: [
     get("embedded.get-per-s", []),
     get("embedded.get-copy", ["lmdb", "classic-level", "sqlite"]),
+    getView(["lmdb"]),
     put("embedded.put-per-s", 64, []),
     put("embedded.put", 1, ["lmdb", "sqlite"]),
     putOverCheckpoints(["lmdb", "classic-level", "sqlite"]),
@@ -56,6 +58,7 @@ export const embeddedSuite: Suite = {
     putLong(["lmdb"]),
     putLarge(["lmdb"]),
     getCold(["lmdb"]),
+    space(["lmdb"]),
     ...loopDelays(),
     writeAmplification(),
     encryptedPut(),
@@ -68,6 +71,16 @@ export const embeddedSuite: Suite = {
 function get(id: string, peers: readonly string[]): Measure {
   return onStores({ id, unit: "1/s", peers }, (subject, context) =>
     readKeys(subject, context.operations(400_000)),
+  );
+}
+
+/** Random reads of one key each, whose values are looked at where they lie. */
+function getView(peers: readonly string[]): Measure {
+  return onStores({ id: "embedded.get-view", unit: "1/s", peers }, (subject, context) =>
+    runSlices(context.operations(400_000), SLICE_READS, (count) => {
+      const wanted = subject.nextKeys(count);
+      assert(subject.store.viewEach!(wanted) === count, "every key that is read is there");
+    }),
   );
 }
 
@@ -154,7 +167,7 @@ function bulkLoad(peers: readonly string[]): Measure {
       const count = context.operations(200_000);
       const sample = await runOnce(
         () => count,
-        () => load(store, batchesOf(count, values)),
+        () => fill(store, count, values),
       );
       await store.close();
       rmSync(folder, { recursive: true, force: true });
