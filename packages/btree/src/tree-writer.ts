@@ -21,11 +21,13 @@ import {
 import { TreeMerge, isUnderfull } from "./tree-merge.ts";
 import { TreeSplit } from "./tree-split.ts";
 import { type TreeState } from "./tree-state.ts";
-import { hasSameKey, prunableSlots } from "./vacuum.ts";
+import { type IsSeen, hasSameKey, prunableSlots } from "./vacuum.ts";
 
 export interface TreeWriterOptions {
   /** Sabotage: a tombstone goes although an older version may stand on the next page. */
   readonly prunesTombstonesEarly?: boolean;
+  /** Whether a reader may read at a version in [from, below). Default: always. */
+  readonly isSeen?: IsSeen;
 }
 
 /**
@@ -44,6 +46,7 @@ export class TreeWriter {
   readonly #merge: TreeMerge;
   readonly #removal: RowRemoval;
   readonly #prunesTombstonesEarly: boolean;
+  readonly #isSeen: IsSeen | undefined;
   /** The leaf of the attempt under way. */
   readonly #leaf: { -readonly [Field in keyof LeafPlace]: LeafPlace[Field] };
   readonly #lastKey: Uint8Array = new Uint8Array(TREE_KEY_BYTES_MAX);
@@ -65,6 +68,7 @@ export class TreeWriter {
     this.#removal = new RowRemoval(tree, pages, writer);
     this.#leaf = { frame: 0, view: this.#descent.view };
     this.#prunesTombstonesEarly = options.prunesTombstonesEarly ?? false;
+    this.#isSeen = options.isSeen;
   }
 
   /** Begins an operation at this position. The probe's bytes must stay unchanged until it is done. */
@@ -143,7 +147,7 @@ export class TreeWriter {
     this.#needLeaf(true);
     const { view } = this.#descent;
     const mayPruneLast = this.#prunesTombstonesEarly || this.#isLastKeyWhole();
-    const slots = prunableSlots(view, horizon, mayPruneLast);
+    const slots = prunableSlots(view, horizon, mayPruneLast, this.#isSeen);
     if (slots.length > 0 && !this.#removal.remove(this.#leaf, slots, UPKEEP)) return false;
     return this.#mergeIfUnderfull();
   }
@@ -231,7 +235,8 @@ export class TreeWriter {
   /** Removes what can go from a full leaf; if that is not enough, the next step splits it. */
   #makeRoom(horizon: number, wanted: number): false {
     if (!this.#hasVacuumed) {
-      const slots = prunableSlots(this.#descent.view, horizon, this.#prunesTombstonesEarly);
+      const { view } = this.#descent;
+      const slots = prunableSlots(view, horizon, this.#prunesTombstonesEarly, this.#isSeen);
       const hasAny = slots.length > 0;
       this.#hasVacuumed = !hasAny || this.#removal.remove(this.#leaf, slots, UPKEEP);
       if (hasAny && freeBytes(this.#descent.view) >= wanted) return false;

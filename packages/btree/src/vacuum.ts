@@ -20,28 +20,58 @@ import {
  * 2. If that one is a tombstone, it can go as well, but only if the key's older versions are all in
  *    this page: else one of them might come to light behind the page's end.
  *
+ * 3. Of the versions above the horizon, one that no reader's version falls to, because a newer one
+ *    comes before all of them, can go: what stands between a long snapshot and the present.
+ *
  * A key whose versions began on the page before is treated as if they began here: more is kept than
  * must be, never less.
  *
  * @param mayPruneLast Whether rule 2 holds for the page's last key: no version of it is on the next
  *   page. That follows for all keys before it.
+ * @param isSeen Whether a reader, now or later, may read at a version in [from, below).
  * @returns Slots in ascending order.
  */
-export function prunableSlots(page: PageView, horizon: number, mayPruneLast: boolean): number[] {
+// oxlint-disable-next-line eslint/max-params -- the page and three facts about its readers
+export function prunableSlots(
+  page: PageView,
+  horizon: number,
+  mayPruneLast: boolean,
+  isSeen: IsSeen = seesAll,
+): number[] {
   const count = entryCount(page);
   const slots: number[] = [];
   let from = 0;
   while (from < count) {
     let to = from + 1;
     while (to < count && hasSameKey(page, to - 1, to)) to++;
-    let visible = from;
-    while (visible < to && leafVersion(page, visible) > horizon) visible++;
+    const visible = firstAtOrBelow(page, from, to, horizon);
+    for (let slot = from + 1; slot < visible; slot++)
+      if (!seesSlot(page, slot, isSeen)) slots.push(slot);
     const isTombstone = visible < to && (entryInfo(page, visible) & INFO_TOMBSTONE) !== 0;
     const first = isTombstone && (to < count || mayPruneLast) ? visible : visible + 1;
     for (let slot = first; slot < to; slot++) slots.push(slot);
     from = to;
   }
   return slots;
+}
+
+/** Whether a reader, now or later, may read at a version in [from, below). */
+export type IsSeen = (from: number, below: number) => boolean;
+
+/** The first slot of a key's, from the newest on, that is not above the horizon; `to` if none. */
+function firstAtOrBelow(page: PageView, from: number, to: number, horizon: number): number {
+  let slot = from;
+  while (slot < to && leafVersion(page, slot) > horizon) slot++;
+  return slot;
+}
+
+/** Whether a reader may fall to this version, which is not the newest of its key. */
+function seesSlot(page: PageView, slot: number, isSeen: IsSeen): boolean {
+  return isSeen(leafVersion(page, slot), leafVersion(page, slot - 1));
+}
+
+function seesAll(): boolean {
+  return true;
 }
 
 /** Whether two rows of one leaf have the same key. */

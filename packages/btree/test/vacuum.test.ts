@@ -143,3 +143,18 @@ test("after everything was deleted and vacuumed, the tree is a single empty leaf
     expect(report.pages).toEqual([tree.state.rootId]);
   }
 });
+
+test("between an old reader and the present, versions that nobody reads at go", () => {
+  const readers = [3, 7, 8, 20];
+  const isSeen = (from: number, below: number): boolean =>
+    below > 30 || readers.some((reader) => reader >= from && reader < below);
+  const tree = new TestTree(new MemoryPages(), { isSeen });
+  for (let version = 1; version <= 40; version++) tree.insert(KEY, version, utf8(`${version}`));
+  const before = readers.map((reader) => tree.find(KEY, reader));
+
+  tree.vacuumAt(KEY, 3);
+
+  expect(readers.map((reader) => tree.find(KEY, reader))).toEqual(before);
+  const kept = Array.from({ length: 11 }, (_, at) => 40 - at); // 30 is what the present reads
+  expect(firstLeaf(tree)).toEqual([...kept, 20, 8, 7, 3]);
+});

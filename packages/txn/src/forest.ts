@@ -3,6 +3,7 @@ import { Cursor, Probe, type TreeState, TreeWriter, newTreeState } from "@kvs/bt
 import { type PageId, type Pager } from "@kvs/pager";
 import { MAIN_TREE } from "./batch-format.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
+import { type Timestamp } from "./timestamp.ts";
 import { txnError } from "./txn-error.ts";
 
 /** The tree that lists all others. */
@@ -40,6 +41,7 @@ export class Forest {
   readonly #pager: Pager;
   readonly #mini: MiniTransaction;
   readonly #prunesTombstonesEarly: boolean;
+  #isSeen: (from: Timestamp, below: Timestamp) => boolean = () => true;
   readonly #trees = new Map<number, TreeHandle>();
   readonly #names = new Map<string, number>();
   #nextTreeId = MAIN_TREE;
@@ -48,6 +50,15 @@ export class Forest {
     this.#pager = parts.pager;
     this.#mini = parts.mini;
     this.#prunesTombstonesEarly = parts.prunesTombstonesEarly;
+  }
+
+  /**
+   * Says who reads, so that versions between a long snapshot and the present are pruned.
+   *
+   * @param isSeen Whether a reader, now or later, may read at a timestamp in [from, below).
+   */
+  watchReaders(isSeen: (from: Timestamp, below: Timestamp) => boolean): void {
+    this.#isSeen = isSeen;
   }
 
   /** The number that the next new tree gets. */
@@ -85,7 +96,10 @@ export class Forest {
   /** Takes up a tree that exists on disk. */
   add(treeId: number, rootId: PageId): TreeHandle {
     const state = newTreeState(treeId, rootId);
-    const options = { prunesTombstonesEarly: this.#prunesTombstonesEarly };
+    const options = {
+      prunesTombstonesEarly: this.#prunesTombstonesEarly,
+      isSeen: (from: Timestamp, below: Timestamp) => this.#isSeen(from, below),
+    };
     const writer = new TreeWriter(state, this.#pager, this.#mini, options);
     const handle = { state, writer };
     this.#trees.set(treeId, handle);

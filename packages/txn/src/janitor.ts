@@ -1,4 +1,4 @@
-import { type Environment, type Timer } from "@kvs/env";
+import { type Environment, type Timer, assert } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
@@ -8,6 +8,7 @@ import { ensureUrgentLog } from "./batch-space.ts";
 import { type Forest } from "./forest.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
+import { type Publisher } from "./publisher.ts";
 import { type Timestamp } from "./timestamp.ts";
 import { repeatUntilDone } from "./undo.ts";
 
@@ -37,6 +38,7 @@ export interface JanitorParts {
   readonly guard: MutationGuard;
   readonly queue: BatchQueue;
   readonly horizon: () => Timestamp;
+  readonly publisher: Publisher;
 }
 
 /**
@@ -50,6 +52,8 @@ export class Janitor {
   readonly #probe = new Probe();
   readonly #reader = new BatchReader();
   #places: Place[] = [];
+  /** How many of them, from the start, were looked at while an old reader held on to them. */
+  #lookedCount = 0;
   #timer: Timer | undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -67,7 +71,11 @@ export class Janitor {
       const key = batch.slice(reader.keyFrom, reader.keyTo);
       this.#places.push({ tree: reader.tree, key, timestamp });
     }
-    if (this.#places.length > PLACES_MAX) this.#places = this.#places.slice(-PLACES_MAX);
+    const surplus = this.#places.length - PLACES_MAX;
+    if (surplus > 0) {
+      this.#places = this.#places.slice(surplus);
+      this.#lookedCount = Math.max(0, this.#lookedCount - surplus);
+    }
     this.#schedule();
   }
 
@@ -104,14 +112,33 @@ export class Janitor {
   async #work(): Promise<void> {
     const { forest, pager, wal, mini, guard, horizon } = this.#parts;
     for (let leaves = 0; leaves < LEAVES_PER_TURN && !this.#isStopped; leaves++) {
-      const place = this.#places[0];
       const limit = horizon();
-      if (place === undefined || place.timestamp > limit) return;
+      if (!this.#hasWork(limit)) return;
       await ensureUrgentLog(wal, LOG_BYTES_PER_LEAF);
-      this.#places.shift();
+      const place = this.#take(limit);
       const { writer } = forest.tree(place.tree);
       writer.begin(this.#probe.set(place.key, place.key.length, place.timestamp));
       await repeatUntilDone(pager, mini, guard, () => writer.vacuum(limit));
     }
+  }
+
+  #hasWork(limit: Timestamp): boolean {
+    const [first] = this.#places;
+    if (first !== undefined && first.timestamp <= limit) return true;
+    const next = this.#places[this.#lookedCount];
+    return next !== undefined && next.timestamp <= this.#parts.publisher.publishedTs;
+  }
+
+  /**
+   * The next place to look at. While an old reader holds on to what is there, each place is looked at
+   * once, for versions between that reader and the present, and stays for when the reader is gone.
+   */
+  #take(limit: Timestamp): Place {
+    const [first] = this.#places;
+    assert(first !== undefined, "there is work");
+    if (first.timestamp > limit) return this.#places[this.#lookedCount++]!;
+    this.#places.shift();
+    this.#lookedCount = Math.max(0, this.#lookedCount - 1);
+    return first;
   }
 }

@@ -60,6 +60,17 @@ export class SnapshotRegistry {
     return this.#timestamps[0];
   }
 
+  /** Whether one is open at a timestamp in [from, below). */
+  hasBetween(from: Timestamp, below: Timestamp): boolean {
+    let low = 0;
+    for (let high = this.#timestamps.length; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.#timestamps[middle]! < from) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#timestamps.length && this.#timestamps[low]! < below;
+  }
+
   /** Opens a view at this timestamp, which is not below any that was opened before. */
   open(timestamp: Timestamp): Snapshot {
     const newest = this.#timestamps.at(-1);

@@ -56,6 +56,7 @@ export function assembleStore(
   const time = new HybridClock(clock, Math.max(analysis.newestTs, options.startTimestamp));
   const unpacking = packingOf(environment);
   const reads = new StoreReads({ pager, forest, publisher, packing: unpacking, requireOpen });
+  forest.watchReaders((from, below) => reads.isSeen(from, below));
   const freesEarly = hooks.hasMutant("txn.free-before-commit");
   const horizon = (): Timestamp => (freesEarly ? time.last : reads.horizon);
   const logSync = new LogSync({ environment, wal, guard, publisher });

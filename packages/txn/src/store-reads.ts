@@ -55,6 +55,11 @@ export class StoreReads {
     return Math.min(this.snapshots.oldest ?? Infinity, this.#publisher.publishedTs);
   }
 
+  /** Whether a reader, now or later, may read at a timestamp in [from, below). */
+  isSeen(from: Timestamp, below: Timestamp): boolean {
+    return below > this.#publisher.publishedTs || this.snapshots.hasBetween(from, below);
+  }
+
   /** See `Store.read`. */
   read(
     key: Uint8Array,
