@@ -45,13 +45,25 @@ export function encodeBatch(writer: ByteWriter, mutations: readonly Mutation[]):
   writer.reset();
   writer.varint(chosen.length);
   for (const mutation of chosen) {
-    checkSizes(mutation.key.length, mutation.type === "put" ? mutation.value.length : 0);
-    writer.u8(mutation.type === "put" ? MUTATION_PUT : MUTATION_DELETE);
-    writer.varint(mutation.tree ?? MAIN_TREE);
-    writer.varBytes(mutation.key);
-    if (mutation.type === "put") writer.varBytes(mutation.value);
+    const value = mutation.type === "put" ? mutation.value : undefined;
+    checkSizes(mutation.key.length, value?.length ?? 0);
+    writeMutation(writer, mutation.tree ?? MAIN_TREE, mutation.key, value);
     if (writer.position > BATCH_BYTES_MAX) throw batchTooLarge();
   }
+}
+
+/** Writes one mutation of a batch: a put, or a delete where there is no value. */
+// oxlint-disable-next-line eslint/max-params -- the four fields of a mutation
+export function writeMutation(
+  writer: ByteWriter,
+  tree: number,
+  key: Uint8Array,
+  value: Uint8Array | undefined,
+): void {
+  writer.u8(value === undefined ? MUTATION_DELETE : MUTATION_PUT);
+  writer.varint(tree);
+  writer.varBytes(key);
+  if (value !== undefined) writer.varBytes(value);
 }
 
 /** Reads a batch, mutation by mutation, without copying. */

@@ -31,3 +31,18 @@ export { type StoreStats } from "./store-stats.ts";
 export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
 export { type TxnErrorCode } from "./txn-error.ts";
 export { type LoadResult } from "./tree-loader.ts";
+export { type Savepoint, Transaction, type TransactionScan } from "./transactions/transaction.ts";
+export { type TransactionErrorCode } from "./transactions/transaction-error.ts";
+export { type TransactionSource } from "./transactions/transaction-context.ts";
+export {
+  TransactionManager,
+  type TransactionManagerOptions,
+  type TransactionStats,
+  type TreeKey,
+} from "./transactions/transaction-manager.ts";
+export {
+  type Isolation,
+  type TransactionMode,
+  type TransactionOptions,
+} from "./transactions/transaction-options.ts";
+export { type DeadlockStep, type LockErrorCode } from "./locks/lock-error.ts";

@@ -9,6 +9,8 @@ test("exported names change only on purpose", () => {
       "KEY_BYTES_MAX",
       "MAIN_TREE",
       "Store",
+      "Transaction",
+      "TransactionManager",
       "VALUE_BYTES_MAX",
       "encodeBatch",
       "listKeys",

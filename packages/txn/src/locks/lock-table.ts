@@ -24,8 +24,8 @@ export interface LockRequest {
   readonly key: string;
   /** How long to wait at most; 0: not at all. */
   readonly timeoutMs: number;
-  /** Where in the user's code the key was asked for. */
-  readonly site?: string | undefined;
+  /** Tells where in the user's code the key is asked for; called only if it has to wait. */
+  readonly site?: (() => string | undefined) | undefined;
 }
 
 export interface LockTableOptions {
@@ -163,7 +163,7 @@ export class LockTable {
       return Promise.reject(tooManyWaits(owner.id, LOCK_WAITS_MAX));
     }
     return new Promise((resolve, reject) => {
-      const wait: Wait = { owner, lock, site, resolve, reject, timer: undefined };
+      const wait: Wait = { owner, lock, site: site?.(), resolve, reject, timer: undefined };
       lock.queue.push(wait);
       const waits = this.#waits.get(owner);
       if (waits === undefined) this.#waits.set(owner, [wait]);

@@ -24,7 +24,12 @@ class TestOwner implements LockOwner {
   }
 
   lock(key: string, timeoutMs = 1000): Promise<string> {
-    const waiting = this.#table.acquire({ owner: this, key, timeoutMs, site: `${this.id}.ts:1` });
+    const waiting = this.#table.acquire({
+      owner: this,
+      key,
+      timeoutMs,
+      site: () => `${this.id}.ts:1`,
+    });
     if (waiting === undefined) return Promise.resolve("held");
     return waiting.then(
       () => "held",
