@@ -278,3 +278,71 @@ test("leaves that undo left empty are merged away soon", async () => {
     { store: { memoryBytes: 64 * 4096, segmentBytes: 1 << 20 }, world: { disk: { onCall } } },
   );
 });
+
+/** A disk on which a batch fails half way, and which takes no page at the same time. */
+function brokenAndFull(): {
+  readonly state: { isArmed: boolean; isFull: boolean };
+  readonly onCall: (call: DiskCall) => Verdict | undefined;
+} {
+  const state = { isArmed: false, isFull: false };
+  let reads = 0;
+  const onCall = ({ operation, path }: DiskCall): Verdict | undefined => {
+    if (!path.endsWith("pages.kvs")) return undefined;
+    if (state.isFull && operation === "writeAt") return { type: "error", code: "DISK_FULL" };
+    if (!state.isArmed || operation !== "readAt" || ++reads !== 12) return undefined;
+    state.isArmed = false;
+    state.isFull = true;
+    return { type: "error", code: "DISK_IO" };
+  };
+  return { state, onCall };
+}
+
+test("undo that finds no room for its pages waits until there is some", async () => {
+  const { state, onCall } = brokenAndFull();
+  await withStore(
+    newStorage(),
+    async (store, { clock }) => {
+      await fill(store);
+      const before = await contentOf(store);
+      state.isArmed = true;
+      const failed = store.batch(wideBatch());
+      failed.catch(() => undefined);
+      await sleep(clock, 3000);
+      expect(state.isFull).toBe(true);
+      expect(store.isPoisoned).toBe(false);
+      state.isFull = false;
+
+      await expect(failed).rejects.toMatchObject({ code: "DISK_IO", outcome: "none" });
+
+      expect(await contentOf(store)).toEqual(before);
+      await store.batch([put("later", "1")]);
+      await expectSound(store);
+    },
+    { store: { memoryBytes: 4 * 4096 }, world: { disk: { onCall } } },
+  );
+});
+
+test("a store that is closed while undo waits for room leaves the rest to recovery", async () => {
+  const { state, onCall } = brokenAndFull();
+  const storage = newStorage();
+  let before: Record<string, string> = {};
+  await withStore(
+    storage,
+    async (store, { clock }) => {
+      await fill(store);
+      before = await contentOf(store);
+      state.isArmed = true;
+      const failed = store.batch(wideBatch());
+      const answer = expect(failed).rejects.toMatchObject({ outcome: "none" });
+      await sleep(clock, 1000);
+      expect(state.isFull).toBe(true);
+      await store.close().catch(() => undefined);
+      await answer;
+    },
+    { store: { memoryBytes: 4 * 4096 }, world: { disk: { onCall } } },
+  );
+  await withStore(storage, async (store) => {
+    expect(await contentOf(store)).toEqual(before);
+    await expectSound(store);
+  });
+});
