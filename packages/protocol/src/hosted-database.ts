@@ -24,6 +24,19 @@ export interface HostedDatabase extends Database {
   deleteRaw(key: Uint8Array, options: RawCondition): Promise<boolean>;
   /** All or nothing; of several on one key the last one counts. @returns The version. */
   batchRaw(operations: readonly RawOperation[]): Promise<number>;
+  /**
+   * As `insertMany` of the collection with this name, for many documents, encoded: they are decoded
+   * and evaluated over several turns.
+   *
+   * @param ordered Called at most once: writes that start after it take effect after this one, by
+   *   rule 4; before that they may overtake it.
+   * @throws {KvsError} as `insertMany`; `CODEC_…` for what is no document.
+   */
+  insertRaw(
+    collection: string,
+    documents: readonly Uint8Array[],
+    ordered: () => void,
+  ): Promise<string[]>;
   /** Walks over keys as of the moment of the first step. */
   scanRaw(range: RawRange): RawCursor;
 }

@@ -2,6 +2,7 @@ import { type DocumentValue, decodeDocument, encodeDocument } from "@kvs/codec";
 import { BATCH_OPERATIONS_MAX, RequestCode } from "@kvs/protocol";
 import { expect, test } from "vitest";
 import { type Peer } from "./peer.ts";
+import { type MemoryDatabase } from "../src/testing/memory-database.ts";
 import { withServer } from "./world.ts";
 
 const doc = (value: DocumentValue): Uint8Array => encodeDocument(value);
@@ -116,5 +117,47 @@ test("names that are dangerous elsewhere are plain data", async () => {
     const query = doc(JSON.parse('{"__proto__":{"limit":0}}') as DocumentValue);
     const [, found] = await client.fields(RequestCode.FIND, "c", query, 10);
     expect(found).toHaveLength(1);
+  });
+});
+
+test("what follows a long insertion begins once that cannot be overtaken, and others meanwhile", async () => {
+  let ordered: (() => void) | undefined;
+  const change = (database: MemoryDatabase): void => {
+    const insert = database.insertRaw.bind(database);
+    database.insertRaw = async (collection, documents, done) => {
+      await new Promise<void>((resolve) => (ordered = resolve));
+      return insert(collection, documents, done);
+    };
+  };
+  await withServer({ change }, async ({ peer, sleep }) => {
+    const [client, other] = [await peer(), await peer()];
+    const documents = Array.from({ length: 600 }, (_, n) => doc({ _id: `d${n}`, n }));
+    client.send(
+      [1, RequestCode.INSERT, 60_000, "c", documents],
+      [2, RequestCode.UPDATE, 60_000, "c", "d7", doc({ n: "new" })],
+    );
+    client.send([3, RequestCode.PING, 60_000]);
+    await sleep(1000);
+
+    expect(await other.fields(RequestCode.PING)).toEqual([]);
+    expect(client.answers.filter(([id]) => (id as number) <= 3)).toEqual([]);
+    ordered!();
+    expect(await client.answerTo(2)).toEqual([2, 0, true]);
+    expect((await client.answerTo(1))[2]).toHaveLength(600);
+    expect(await client.answerTo(3)).toEqual([3, 0]);
+    expect(await fetch(client, "d7")).toEqual({ _id: "d7", n: "new" });
+  });
+});
+
+test("a long insertion with a bad document is refused whole, and the connection goes on", async () => {
+  await withServer({}, async ({ peer }) => {
+    const client = await peer();
+    const documents = Array.from({ length: 600 }, (_, n) => doc({ _id: `d${n}` }));
+    const bad = [...documents.slice(1), new Uint8Array([0xc1])];
+
+    const [, status, code, , , outcome] = await client.ask(RequestCode.INSERT, "c", bad);
+    expect([status, code, outcome]).toEqual([1, "CODEC_MALFORMED", 0]);
+    expect(await client.fields(RequestCode.COUNT, "c", doc({}))).toEqual([0]);
+    expect((await client.fields(RequestCode.INSERT, "c", documents))[0]).toHaveLength(600);
   });
 });

@@ -44,9 +44,15 @@ export class LocalDatabase implements HostedDatabase {
   }
 
   collection<T extends object>(name: string): Collection<T> {
-    checkCollectionName(name);
-    const { rows, spaces } = this.#parts;
-    return new DocumentStore<T>({ database: this.name, name, rows, spaces });
+    return this.#documents<T>(name);
+  }
+
+  async insertRaw(
+    collection: string,
+    documents: readonly Uint8Array[],
+    ordered: () => void,
+  ): Promise<string[]> {
+    return this.#documents(collection).insertEncoded(documents, ordered);
   }
 
   getRaw(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined> {
@@ -85,6 +91,12 @@ export class LocalDatabase implements HostedDatabase {
       logBytes,
       openCursors: rows.openWalks,
     };
+  }
+
+  #documents<T extends object>(name: string): DocumentStore<T> {
+    checkCollectionName(name);
+    const { rows, spaces } = this.#parts;
+    return new DocumentStore<T>({ database: this.name, name, rows, spaces });
   }
 
   async close(): Promise<void> {

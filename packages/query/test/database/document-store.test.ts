@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { codeIs, newStorage, withDatabase } from "./fixture.ts";
+import { encodeDocument } from "@kvs/codec";
+import { type Clock } from "@kvs/env";
+import { openDatabase } from "../../src/index.ts";
+import { SMALL, codeIs, newStorage, withDatabase } from "./fixture.ts";
 
 test("what is no plain object is refused, whatever its type says", async () => {
   await withDatabase(newStorage(), async (database) => {
@@ -87,5 +90,83 @@ test("a document is stored as it was when the call began", async () => {
     document.list.push(2);
     await Promise.all(writes);
     expect((await things.find().toArray()).map(({ list }) => list)).toEqual([[1], [1]]);
+  });
+});
+
+test("documents that come encoded are inserted as others are, all or none", async () => {
+  await withDatabase(newStorage(), async (database) => {
+    const things = database.collection<{ n: number }>("things");
+    const encoded = Array.from({ length: 700 }, (_, n) => encodeDocument({ _id: `d${n}`, n }));
+    const nothing = (): void => undefined;
+
+    const ids = await database.insertRaw(
+      "things",
+      [...encoded, encodeDocument({ n: -1 })],
+      nothing,
+    );
+    expect(ids.slice(0, 700)).toEqual(encoded.map((_, n) => `d${n}`));
+    expect(await things.get(ids[700]!)).toEqual({ _id: ids[700], n: -1 });
+    expect(await things.getDocument("d699")).toMatchObject({ _version: 1, data: { n: 699 } });
+
+    const fresh = encodeDocument({ _id: "fresh" });
+    const table = [
+      ["DUPLICATE_ID", encoded[3]!],
+      ["DUPLICATE_ID", fresh],
+      ["BAD_OPTION", encodeDocument([1])],
+      ["QUERY_BAD_ID", encodeDocument({ _id: "" })],
+      ["CODEC_MALFORMED", new Uint8Array([0xc1])],
+    ] as const;
+    for (const [code, bytes] of table) {
+      await expect(database.insertRaw("things", [fresh, bytes], nothing)).rejects.toMatchObject({
+        code,
+        outcome: "none",
+      });
+    }
+    expect(await things.count()).toBe(701);
+    await expect(database.insertRaw("", [], nothing)).rejects.toMatchObject({
+      code: "QUERY_BAD_NAME",
+    });
+  });
+});
+
+test("a write that starts once an insertion is ordered takes effect after it", async () => {
+  await withDatabase(newStorage(), async (database) => {
+    const things = database.collection<{ n: string }>("things");
+    let updated: Promise<boolean> | undefined;
+    const documents = [encodeDocument({ _id: "a", n: "old" }), encodeDocument({ n: "other" })];
+
+    await database.insertRaw("things", documents, () => {
+      updated = things.update("a", { n: "new" });
+    });
+
+    expect(await updated).toBe(true);
+    expect(await things.get("a")).toEqual({ _id: "a", n: "new" });
+  });
+});
+
+test("while many documents are inserted others have their turns", async () => {
+  await withDatabase(newStorage(), async (_, { environment }) => {
+    // A clock whose every reading is a millisecond later: computing takes time.
+    const { clock } = environment;
+    let nowMs = 0;
+    let turns = 0;
+    const ticking: Clock = {
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => ++nowMs,
+      schedule: (delayMs, action) => clock.schedule(delayMs, action),
+      defer: (action) => {
+        turns++;
+        clock.defer(action);
+      },
+    };
+    const world = Object.create(environment, { clock: { value: ticking } }) as typeof environment;
+    const database = await openDatabase(world, "other", SMALL);
+    const documents = Array.from({ length: 1000 }, (_each, n) => encodeDocument({ n }));
+    turns = 0;
+
+    await database.insertRaw("things", documents, () => undefined);
+
+    expect(turns).toBeGreaterThan(documents.length / 5);
+    expect(await database.collection("things").count()).toBe(1000);
   });
 });

@@ -26,9 +26,14 @@ import { batchTooLarge } from "./key-value.ts";
 
 /** INSERT collection, [document …] → [id …], all or none. */
 export const handleInsert: Handler = (context, reader) => {
-  const collection = readCollection(context, reader);
+  const name = reader.text();
   const count = reader.array();
   if (count > BATCH_OPERATIONS_MAX) throw batchTooLarge(count);
+  if (count > INSERTED_AT_ONCE_MAX) {
+    insertInSlices(context, name, readBodies(reader, count));
+    return;
+  }
+  const collection = context.database.collection<DocumentObject>(name);
   const documents: DocumentObject[] = [];
   for (let at = 0; at < count; at++) documents.push(readObject(reader));
   if (count === 1) {
@@ -38,6 +43,23 @@ export const handleInsert: Handler = (context, reader) => {
     context.later(collection.insertMany(documents), writeTexts);
   }
 };
+
+/** Documents that are decoded and evaluated within one turn: some 3 ms. */
+const INSERTED_AT_ONCE_MAX = 512;
+
+function readBodies(reader: FrameReader, count: number): Uint8Array[] {
+  const bodies: Uint8Array[] = [];
+  for (let at = 0; at < count; at++) bodies.push(reader.bytes());
+  return bodies;
+}
+
+/** What the connection asks for next begins when this insertion cannot be overtaken any more. */
+function insertInSlices(context: RequestContext, name: string, bodies: Uint8Array[]): void {
+  const release = context.hold();
+  const inserted = context.database.insertRaw(name, bodies, release);
+  context.later(inserted, writeTexts);
+  inserted.then(release, release);
+}
 
 /** FETCH collection, id → document or nil. */
 export const handleFetch: Handler = (context, reader) => {

@@ -18,6 +18,11 @@ export interface RequestContext {
   answer<T>(value: T, write: AnswerWriter<T>): void;
   /** Answers when the promise settles; nothing of the reader is used after that. */
   later<T>(promise: Promise<T>, write: AnswerWriter<T>): void;
+  /**
+   * Lets nothing else of this connection begin until the function returned is called, or the
+   * connection is over. For what takes several turns to begin.
+   */
+  hold(): () => void;
 }
 
 /**

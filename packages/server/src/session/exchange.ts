@@ -4,6 +4,7 @@ import {
   type KvsError,
   type TestHooks,
   type TurnBudget,
+  assert,
 } from "@kvs/env";
 import {
   CURSOR_BATCH_MAX,
@@ -75,6 +76,8 @@ export class Exchange implements RequestContext {
   readonly #parts: ExchangeParts;
   readonly #inFlight = new Set<InFlight>();
   #inFlightBytes = 0;
+  /** Whether a request is still to begin in full: nothing else may. */
+  #isHeld = false;
   #nowMs = 0;
   /** The frame being read, and the request in it being handled. */
   #reader: FrameReader | undefined;
@@ -109,7 +112,8 @@ export class Exchange implements RequestContext {
   /** Whether another request may begin; if not, the session waits for `settled` or for drainage. */
   get canBegin(): boolean {
     const { limits, outbox } = this.#parts;
-    if (outbox.isBlocked || this.#inFlight.size >= limits.connectionRequestsMax) return false;
+    if (this.#isHeld || outbox.isBlocked || this.#inFlight.size >= limits.connectionRequestsMax)
+      return false;
     return this.#inFlightBytes < limits.connectionBytesMax;
   }
 
@@ -160,6 +164,19 @@ export class Exchange implements RequestContext {
       (value) => this.#succeed(request, () => write(this.#parts.outbox.room(), request.id, value)),
       (error: unknown) => this.#fail(request, error),
     );
+  }
+
+  hold(): () => void {
+    assert(!this.#isHeld, "one request at a time takes several turns to begin");
+    this.#isHeld = true;
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#isHeld = false;
+      const isHandling = this.#reader !== undefined; // then the frame goes on by itself
+      if (!isHandling) this.#parts.settled();
+    };
   }
 
   /** Closes idle cursors, and answers requests whose deadline has passed. */

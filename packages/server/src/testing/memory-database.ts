@@ -1,4 +1,5 @@
 import {
+  type DocumentObject,
   type DocumentValue,
   type Key,
   decodeDocument,
@@ -167,6 +168,17 @@ export class MemoryDatabase implements HostedDatabase {
         isOpen = false;
       },
     };
+  }
+
+  async insertRaw(
+    collection: string,
+    documents: readonly Uint8Array[],
+    ordered: () => void,
+  ): Promise<string[]> {
+    const decoded = documents.map((bytes) => decodeDocument(bytes) as DocumentObject);
+    const inserted = this.collection<DocumentObject>(collection).insertMany(decoded);
+    ordered();
+    return inserted;
   }
 
   collection<T extends object>(name: string): Collection<T> {
