@@ -7,6 +7,8 @@ import { type ProbeReading } from "./probe-reading.ts";
 const REPOSITORY = join(import.meta.dirname, "../../../..");
 const PROGRAM = join(REPOSITORY, "apps/server/src/main.ts");
 const PROBE = join(import.meta.dirname, "server-probe.ts");
+/** What `npm start` and the program's first line say. */
+const YOUNG_MEMORY = "--max-semi-space-size=16";
 /** A server that is not ready by then never will be: recovery of the largest suite takes seconds. */
 const READY_TIMEOUT_MS = 60_000;
 
@@ -27,7 +29,8 @@ export class KvsServer {
    */
   static async start(dataFolder: string): Promise<KvsServer> {
     const parameters = ["--port", "0", "--data-dir", dataFolder, "--log-format", "json"];
-    const server = spawn(process.execPath, ["--import", PROBE, PROGRAM, ...parameters], {
+    const flags = [YOUNG_MEMORY, "--import", PROBE];
+    const server = spawn(process.execPath, [...flags, PROGRAM, ...parameters], {
       stdio: ["ignore", "pipe", "inherit", "ipc"],
     });
     try {
