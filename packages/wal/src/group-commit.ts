@@ -19,6 +19,7 @@ import { type Environment, type KvsError, assert, isKvsError, writeFullyAt } fro
 import { type AppendBuffer } from "./append-buffer.ts";
 import { type Group } from "./group.ts";
 import { type Lsn } from "./lsn.ts";
+import { type Sabotage, readSabotage } from "./sabotage.ts";
 import { type SegmentSet } from "./segment-set.ts";
 import { BUFFERED_BYTES_MAX } from "./wal-options.ts";
 import { diskFull, discarded, isNoSpace, syncFailed } from "./wal-error.ts";
@@ -33,8 +34,7 @@ export class GroupCommit {
   readonly #environment: Environment;
   readonly #segments: SegmentSet;
   readonly #buffer: AppendBuffer;
-  /** A sabotage for tests: acknowledges what only the operating system has. */
-  readonly #skipsDatasync: boolean;
+  readonly #sabotage: Sabotage;
   readonly #listeners: ((lsn: Lsn) => void)[] = [];
   /** In the order of their calls. */
   #waiters: Waiter[] = [];
@@ -60,7 +60,7 @@ export class GroupCommit {
     this.#durableLsn = buffer.lsn;
     this.#attemptedLsn = buffer.lsn;
     this.#wantedLsn = buffer.lsn;
-    this.#skipsDatasync = environment.hooks.hasMutant("wal.skip-datasync");
+    this.#sabotage = readSabotage(environment.hooks);
   }
 
   get durableLsn(): Lsn {
@@ -194,8 +194,11 @@ export class GroupCommit {
     try {
       await this.#segments.prepareThrough(this.#segments.geometry.baseBefore(group.lsn));
       if (this.#attemptedLsn < group.lsn) this.#attemptedLsn = group.lsn;
-      await this.#writePieces(group);
+      const { acksBeforeSync } = this.#sabotage;
+      const written = this.#writePieces(acksBeforeSync ? copyOf(group) : group);
+      if (!acksBeforeSync) await written;
       this.#acknowledge(group);
+      await written;
     } catch (error) {
       this.#handleFailure(error);
     } finally {
@@ -215,7 +218,7 @@ export class GroupCommit {
       const from = position - group.imageStart;
       const piece = group.bytes.subarray(from, pieceEnd - group.imageStart);
       const file = this.#segments.fileOf(base);
-      if (this.#skipsDatasync) await writeFullyAt(file, piece, position - base);
+      if (this.#sabotage.skipsDatasync) await writeFullyAt(file, piece, position - base);
       else await file.writeDurableAt(piece, position - base);
       position = pieceEnd;
     }
@@ -278,6 +281,11 @@ export class GroupCommit {
     this.#environment.hooks.probe("wal.disk-full");
     this.#rejectAll(diskFull(error, "unknown"));
   }
+}
+
+/** For the sabotage: the group's bytes are used again while they are written. */
+function copyOf(group: Group): Group {
+  return { ...group, bytes: group.bytes.slice() };
 }
 
 function rethrow(error: unknown): never {

@@ -206,7 +206,8 @@ export class LogCursor {
     const rest = base + this.#geometry.segmentBytes - start;
     if (!this.#has(start, FRAGMENT_HEADER_BYTES)) return this.#want(start, FRAGMENT_HEADER_BYTES);
     const header = this.#header;
-    const fault = readFragmentHeader(this.#view, start - this.#chunkStart, rest, header);
+    const believed = this.#sabotage.trustsLength ? RECORD_BYTES_MAX : rest;
+    const fault = readFragmentHeader(this.#view, start - this.#chunkStart, believed, header);
     if (fault !== undefined) return { type: "rejection", position: start, base, reason: fault };
     const rejection = this.#check(header, start, base);
     if (rejection !== undefined) return rejection;

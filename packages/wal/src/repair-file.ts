@@ -22,8 +22,8 @@
  *
  * An intent that was carried out must not be carried out again when the log has gone on: it would
  * cut or overwrite what came after. Removing its name is not enough, for a directory whose sync
- * fails may show a name again. So it is marked first, in the file itself. Fewer than four bytes that
- * are not zero are no mark: a flipped bit makes one.
+ * fails may show a name again. So it is marked first, in the file itself. Any other bytes in the
+ * place of the mark are none: a torn write of it harms nothing.
  *
  * Steps: write `repair.new`, sync it, rename to `repair`, sync the directory │ write the content to
  * its place, durably; zero what goes; remove the segments behind │ mark, unlink, sync the directory. A

@@ -20,8 +20,8 @@
  *    the empty log ends.
  *
  * 3. The mark is set, durably, before the file is removed or gets another name. It is no part of
- *    what the checksum covers: a torn write of it harms nothing. Fewer than four bytes that are not
- *    zero are no mark, but damage that harms nothing either.
+ *    what the checksum covers: a torn write of it harms nothing. Any other bytes in its place are no
+ *    mark, and harm nothing either.
  *
  * Format: docs/formats/wal.md.
  */
@@ -38,8 +38,6 @@ const MAGIC: readonly number[] = [0x4b, 0x56, 0x53, 0x2d, 0x57, 0x41, 0x4c, 0x0a
 /** Where the mark is. */
 export const MARK_OFFSET = 52;
 const MARK_BYTES = 8;
-/** Bytes of the mark that must be set for it to count: a flipped bit sets one. */
-const MARK_BYTES_MIN = 4;
 const CHECKSUM_OFFSET = 60;
 
 /** Says that a file means nothing any more. */
@@ -116,9 +114,7 @@ export function decodeSegmentHeader(source: Uint8Array, offset = 0): SegmentHead
 
 /** Whether there is a mark at `offset`. */
 export function isMarked(bytes: Uint8Array, offset: number): boolean {
-  let set = 0;
-  for (let at = offset; at < offset + MARK_BYTES; at++) if (bytes[at] !== 0) set++;
-  return set >= MARK_BYTES_MIN;
+  return MARK.every((byte, at) => bytes[offset + at] === byte);
 }
 
 /**

@@ -60,7 +60,7 @@ export class SegmentSet {
     this.directory = directory;
     this.#segments = [...found];
     this.#isReadOnly = isReadOnly;
-    this.#skipsDirectorySync = environment.hooks.hasMutant("wal.skip-directory-sync");
+    this.#skipsDirectorySync = readSabotage(environment.hooks).skipsDirectorySync;
     this.identity = toIdentity(header.logId);
     this.geometry = new Geometry(header.base, header.segmentBytes);
   }

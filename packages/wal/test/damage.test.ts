@@ -46,6 +46,7 @@ for (const [name, pattern] of [
   ["one bit", 0x10],
   ["every bit", 0xff],
 ] as const) {
+  // REL-W4, REL-W23
   test(`REL-W23: ${name} of any byte flipped is damage, or cuts only the last group`, async () => {
     const { storage, records, lastGroup } = await writeLog();
     const kept = records.filter(({ lsn }) => lsn <= lastGroup);
@@ -71,6 +72,7 @@ for (const [name, pattern] of [
   });
 }
 
+// REL-W5
 test("REL-W5: a torn tail is cut, and the log goes on behind it", async () => {
   const { storage, records, lastGroup } = await writeLog();
   const path = storage.files().find((name) => name.endsWith("2048.wal"))!;
@@ -86,6 +88,7 @@ test("REL-W5: a torn tail is cut, and the log goes on behind it", async () => {
   expect(again.at(-1)).toMatchObject({ kind: 99, start: lastGroup });
 });
 
+// REL-W5
 test("REL-W5: a damaged middle is refused, with file, offset, expected and found", async () => {
   const storage = newStorage();
   const before = await openWal(storage, { segmentBytes: 1024 });
@@ -113,6 +116,7 @@ test("REL-W5: a damaged middle is refused, with file, offset, expected and found
   expect(await readAll(wal, second.lsn)).toEqual(records.slice(2));
 });
 
+// REL-W5
 test("REL-W5: damage in the last segment is refused at open, for a later record proves it", async () => {
   const { storage, records } = await writeLog();
   const last = records.at(-1)!;

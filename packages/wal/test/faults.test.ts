@@ -53,6 +53,7 @@ const CASES: readonly FaultCase[] = [
 
 for (const { name, verdictOf, isLasting } of CASES) {
   for (const cacheAfterFailedSync of ["new", "old"] as const) {
+    // REL-W9, REL-W10, REL-W11
     test(`the n-th disk call meets ${name}, for every n: nothing acknowledged is lost (${cacheAfterFailedSync} bytes after a failed sync)`, async () => {
       let faulted = 0;
       for (let n = 0; ; n++) {
@@ -90,6 +91,7 @@ for (const { name, verdictOf, isLasting } of CASES) {
   }
 }
 
+// REL-W1, REL-W17
 test("the process is killed during the n-th disk call, for every n: nothing acknowledged is lost", async () => {
   let killed = 0;
   for (let n = 0; ; n++) {

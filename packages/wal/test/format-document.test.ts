@@ -3,19 +3,26 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { hexdump } from "@kvs/codec";
+import { type DataKeys, KEY_BYTES, createRandom } from "@kvs/env";
+import { createNodeEnvironment } from "@kvs/node";
+import { FragmentOpener, FragmentSealer } from "../src/fragment-seal.ts";
 import { FRAGMENT_HEADER_BYTES } from "../src/record-format.ts";
+import { noSabotage } from "../src/sabotage.ts";
 import { decodeSegmentHeader } from "../src/segment-format.ts";
 import { MemoryLog } from "./memory-log.ts";
 
-/** The bytes of the example in docs/formats/wal.md. */
-async function exampleBytes(): Promise<Uint8Array> {
+const nodeCiphers = createNodeEnvironment({ root: import.meta.dirname }).ciphers;
+
+/** The bytes of an example in docs/formats/wal.md: a listing that begins at some offset. */
+async function exampleBytes(example = 0): Promise<Uint8Array> {
   const path = join(import.meta.dirname, "..", "..", "..", "docs", "formats", "wal.md");
   const text = await readFile(path, "utf8");
-  const block = /^```bytes\n(.*?)^```$/ms.exec(text)![1]!;
+  const block = [...text.matchAll(/^```bytes\n(.*?)^```$/gms)][example]![1]!;
+  const first = Number.parseInt(block.slice(0, 8), 16);
   const bytes: number[] = [];
   for (const line of block.trimEnd().split("\n")) {
     const [, offset, hex] = /^([0-9a-f]{8}) {2}((?:[0-9a-f]{2} ?)+)/.exec(line)!;
-    expect(Number.parseInt(offset!, 16)).toBe(bytes.length);
+    expect(Number.parseInt(offset!, 16)).toBe(first + bytes.length);
     bytes.push(
       ...hex!
         .trim()
@@ -66,3 +73,31 @@ test("the example of the format's document reads as it says", async () => {
 function fragment(fields: object): object {
   return { type: "fragment", flags: 3, epoch: 2, syncedDistance: 0, ...fields };
 }
+
+/** Keys and nonces as the document says. */
+function sealedLog(): MemoryLog {
+  const cipher = nodeCiphers.aes256Gcm(Uint8Array.from({ length: KEY_BYTES }, (_, at) => at));
+  const keys: DataKeys = { currentId: 3, cipherOf: () => cipher };
+  const random = createRandom(1);
+  const nonces = { ...random, fill: (target: Uint8Array) => target.fill(0x11) };
+  return new MemoryLog({
+    segmentBytes: 512,
+    packing: (identity) => ({ sealer: new FragmentSealer(keys, nonces, identity, noSabotage) }),
+  });
+}
+
+test("the sealed example of the format's document is what the code writes, and opens", async () => {
+  const log = sealedLog();
+  log.buffer.append(1, new TextEncoder().encode("hello"), 0, 5);
+  log.flush();
+  const written = log.segments.get(0)!.subarray(64, log.buffer.lsn);
+  const example = await exampleBytes(1);
+  expect(hexdump(example)).toBe(hexdump(written));
+
+  const cipher = nodeCiphers.aes256Gcm(Uint8Array.from({ length: KEY_BYTES }, (_, at) => at));
+  const keys: DataKeys = { currentId: 3, cipherOf: () => cipher };
+  const opener = new FragmentOpener(keys, log.identity, noSabotage);
+  const header = { epoch: 2, kind: 1, flags: 7, syncedDistance: 0 };
+  const content = opener.open(header, 64, example.slice(32));
+  expect(content).toEqual(new TextEncoder().encode("hello"));
+});

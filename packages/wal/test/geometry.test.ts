@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 
 import { Geometry } from "../src/geometry.ts";
 
+// REL-W19
 test("REL-W19: positions fall into segments exactly, near 2^31, 2^32 and 2^53", () => {
   for (const origin of [0, 2 ** 31 - 512, 2 ** 32 - 512, 2 ** 53 - 2 ** 30]) {
     const geometry = new Geometry(origin, 1024);

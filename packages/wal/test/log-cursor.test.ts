@@ -42,6 +42,7 @@ test("a cut log reads up to the last whole fragment, wherever it is cut", async 
   }
 });
 
+// REL-W23
 test("REL-W23: a flipped bit anywhere in a fragment or a header ends the walk before it", async () => {
   const { fragments } = await filledLog().walk();
   const log = filledLog();
@@ -61,6 +62,7 @@ test("REL-W23: a flipped bit anywhere in a fragment or a header ends the walk be
   }
 });
 
+// REL-W7
 test("REL-W7: a false length reads no more than the segment holds, and gives no fragment", async () => {
   const log = filledLog();
   const bytes = log.segments.get(0)!;
@@ -79,6 +81,7 @@ test("REL-W7: a false length reads no more than the segment holds, and gives no 
   }
 });
 
+// REL-W8
 test("REL-W8: zeros are no fragment, and the checksum of nothing is not zero", async () => {
   const log = new MemoryLog();
   const { fragments, rejection } = await log.walk();

@@ -46,11 +46,13 @@ test("REL-W11: when the disk is full, urgent records still have the reserve, and
   expect(urgent).toBeGreaterThanOrEqual(3);
 });
 
+// REL-W11
 test("REL-W11: a reserve that anybody may use is none (wal.ignore-reserve)", async () => {
   const world = { hooks: { hasMutant: (name: string) => name === "wal.ignore-reserve" } };
   await expect(fillAndRecover(world)).rejects.toThrow();
 });
 
+// REL-W11
 test("REL-W11: writing goes on by itself when there is space again, and not before the reserve is full", async () => {
   const storage = new SimStorage({ random: createRandom(1), totalBytes: 12 * 4096 });
   const wal = await openWal(storage, OPTIONS);
@@ -65,6 +67,7 @@ test("REL-W11: writing goes on by itself when there is space again, and not befo
   await wal.close();
 });
 
+// REL-W11
 test("REL-W11: the reserve is there after a crash, though the disk is full", async () => {
   const storage = new SimStorage({ random: createRandom(1), totalBytes: 12 * 4096 });
   const wal = await openWal(storage, OPTIONS);
@@ -97,6 +100,7 @@ test("an error of the disk while the reserve is made is one of opening, and clos
   await expect(openWal(storage, OPTIONS, { onCall })).rejects.toEqual(walError("WAL_SYNC_FAILED"));
 });
 
+// REL-W11
 test("REL-W11: a question for space on a full disk writes no zeros in vain", async () => {
   const storage = new SimStorage({ random: createRandom(1), totalBytes: 12 * 4096 });
   const operations: string[] = [];

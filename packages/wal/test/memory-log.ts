@@ -1,8 +1,16 @@
-import { AppendBuffer } from "../src/append-buffer.ts";
+import { AppendBuffer, type AppendBufferOptions } from "../src/append-buffer.ts";
 import { Geometry } from "../src/geometry.ts";
 import { type Fragment, LogCursor, type Rejection, type SegmentSource } from "../src/log-cursor.ts";
 import { toLsn } from "../src/lsn.ts";
 import { type LogIdentity, encodeSegmentHeader, toIdentity } from "../src/segment-format.ts";
+
+export interface MemoryLogOptions {
+  readonly start?: number;
+  readonly segmentBytes?: number;
+  readonly logId?: Uint8Array;
+  /** How records are sealed and compressed. */
+  readonly packing?: (identity: LogIdentity) => Pick<AppendBufferOptions, "sealer" | "compressor">;
+}
 
 /** A log as bytes in memory: segments made by the real `AppendBuffer`. */
 export class MemoryLog implements SegmentSource {
@@ -14,7 +22,7 @@ export class MemoryLog implements SegmentSource {
   /** The longest read anyone asked for. */
   longestRead = 0;
 
-  constructor(options: { start?: number; segmentBytes?: number; logId?: Uint8Array } = {}) {
+  constructor(options: MemoryLogOptions = {}) {
     const {
       start = 0,
       segmentBytes = 1024,
@@ -33,7 +41,13 @@ export class MemoryLog implements SegmentSource {
     });
     this.segments.set(start, first);
     const { geometry, identity } = this;
-    this.buffer = new AppendBuffer({ geometry, identity, lsn: toLsn(start + 64), epoch: 2 });
+    this.buffer = new AppendBuffer({
+      geometry,
+      identity,
+      lsn: toLsn(start + 64),
+      epoch: 2,
+      ...options.packing?.(identity),
+    });
   }
 
   /** Moves what is buffered into the segments. */

@@ -86,6 +86,7 @@ test("REL-W12: whatever sync of the directory fails, and a restart and a power c
   }
 });
 
+// REL-W12
 test("REL-W12: a log that is opened by names loses what is acknowledged (wal.open-by-name)", async () => {
   const failures: string[] = [];
   for (let n = 0; n < 40; n++) {

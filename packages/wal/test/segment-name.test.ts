@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 
 import { parentOf, parseSegmentName, pathIn, segmentName } from "../src/segment-name.ts";
 
+// REL-W19
 test("REL-W19: names of segments sort as their bases, up to 2^53", () => {
   const bases = [0, 4096, 2 ** 31, 2 ** 32, 2 ** 53 - 1];
   const names = bases.map(segmentName);

@@ -18,6 +18,7 @@ function fullWhile(isFull: () => boolean): (call: DiskCall) => DiskVerdict | und
     operation === "allocate" && isFull() ? { type: "error", code: "DISK_FULL" } : undefined;
 }
 
+// REL-W11
 test("REL-W11: without space sync says so, keeps the records, and succeeds when space is back", async () => {
   const storage = newStorage();
   let isFull = false;
@@ -43,6 +44,7 @@ test("REL-W11: without space sync says so, keeps the records, and succeeds when 
   expect(await readAll(await openWal(storage, { segmentBytes: 1024 }))).toHaveLength(5);
 });
 
+// REL-W11
 test("REL-W11: without space the records can be cut off, and ensureSpace tells beforehand", async () => {
   const storage = newStorage();
   let isFull = false;
@@ -73,6 +75,7 @@ test("REL-W11: without space the records can be cut off, and ensureSpace tells b
   await expect(wal.close()).resolves.toBeUndefined();
 });
 
+// REL-W11
 test("REL-W11: a real small disk fills up, and truncation brings space back", async () => {
   const storage = new SimStorage({ random: createRandom(1), totalBytes: 10 * 4096 });
   const wal = await openWal(storage, { segmentBytes: 4096, spareSegments: 8 });
@@ -103,6 +106,7 @@ test("room rejects while the disk is full", async () => {
   await wal.close();
 });
 
+// REL-W9
 test("REL-W9: after a failed sync the log acknowledges nothing, writes nothing, and says why", async () => {
   const storage = newStorage();
   let fails = false;

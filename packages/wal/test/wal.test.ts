@@ -68,6 +68,7 @@ test("append copies: the caller may reuse its buffer at once", async () => {
   expect(records.map(({ payload }) => payload)).toEqual([payloadOf(1, 20), payloadOf(1, 200)]);
 });
 
+// REL-W19
 test("REL-W19: positions near 2^31, 2^32 and 2^53 lose no bit", async () => {
   for (const startPosition of [2 ** 31 - 2000, 2 ** 32 - 2000, 2 ** 53 - 2 ** 30]) {
     const storage = newStorage();
@@ -90,6 +91,7 @@ test("REL-W19: positions near 2^31, 2^32 and 2^53 lose no bit", async () => {
   }
 });
 
+// REL-W19
 test("REL-W19: a log whose positions would pass 2^53 refuses records instead", async () => {
   const startPosition = 2 ** 53 - 16_384;
   const wal = await openWal(newStorage(), { startPosition });
