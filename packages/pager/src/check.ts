@@ -145,15 +145,13 @@ class PageFileCheck {
   async #checkRegion(from: number): Promise<void> {
     const id = from + FIRST_BITMAP_PAGE;
     if (!(await this.#readBitmap(id))) {
+      const own = from === 0 ? HEADER_COPIES + 1 : 1;
       if (from === 0) await this.#checkUsed(0, HEADER_COPIES);
-      this.#unknownPages += Math.max(0, Math.min(BITMAP_BITS, this.#pageCount - from) - 1);
+      this.#unknownPages += Math.max(0, Math.min(BITMAP_BITS, this.#pageCount - from) - own);
       return;
     }
     const view = PageView.of(this.#bitmap);
-    for (let bit = 0; bit <= FIRST_BITMAP_PAGE; bit++) {
-      const isReserved = from === 0 || bit === FIRST_BITMAP_PAGE;
-      if (isReserved && !hasBit(view, bit)) this.#note(from + bit, "unmarked", 1, 0);
-    }
+    this.#checkReserved(from, view);
     for (let bit = 0; bit < BITMAP_BITS;) {
       const isUsed = hasBit(view, bit);
       let end = bit + 1;
@@ -164,16 +162,24 @@ class PageFileCheck {
     }
   }
 
+  /** Pages in use by their place are marked. */
+  #checkReserved(from: number, view: PageView): void {
+    for (let bit = 0; bit <= FIRST_BITMAP_PAGE; bit++) {
+      const isReserved = from === 0 || bit === FIRST_BITMAP_PAGE;
+      if (isReserved && !hasBit(view, bit)) this.#note(from + bit, "unmarked", 1, 0);
+    }
+  }
+
   /** Reads the bitmap page, which is verified with the others. Returns whether it can be used. */
   async #readBitmap(id: number): Promise<boolean> {
     const count = await this.#read(this.#bitmap, id);
     const page = this.#bitmap.subarray(0, Math.max(0, count));
     const fault = this.#faultOf(page, id);
-    if (fault === undefined && sealedKeyOf(this.#bitmap) !== 0) return false; // there are no keys
+    const isSealed = fault === undefined && sealedKeyOf(this.#bitmap) !== 0; // there are no keys
     const type = pageType(PageView.of(this.#bitmap));
-    if (fault === undefined && type === PAGE_BITMAP) return true;
+    if (fault === undefined && type === PAGE_BITMAP && !isSealed) return true;
     await this.#checkUsed(id, 1);
-    if (fault === undefined) this.#note(id, "type", PAGE_BITMAP, type);
+    if (fault === undefined && type !== PAGE_BITMAP) this.#note(id, "type", PAGE_BITMAP, type);
     return false;
   }
 

@@ -34,7 +34,7 @@ const IDLE_MAX = 0xf_ffff;
  * Time is counted in *periods*, which end when the cache had to look for a page elsewhere. Uses
  * within the period in which a page came do not count: they are the reason why it came.
  *
- * Cost: no allocation; 40 bytes a frame.
+ * Cost: no allocation; 33 to 49 bytes a frame.
  * Source: the queues after Yang et al., "FIFO queues are all you need for cache eviction" (SOSP 2023);
  * the hand after Zhang et al., "SIEVE is Simpler than LRU" (NSDI 2024); comparing idle times after
  * Jiang & Zhang, "LIRS" (SIGMETRICS 2002); correlated uses after O'Neil et al., "LRU-K" (SIGMOD 1993).
