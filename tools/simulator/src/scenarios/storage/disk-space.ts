@@ -1,5 +1,5 @@
 import { type Random, isKvsError } from "@kvs/env";
-import { type SimHost, type Simulation } from "@kvs/sim";
+import { type SimHost, type SimStorage, type Simulation } from "@kvs/sim";
 
 /** The fault of having no block left for a while. */
 export const FLOOD_FAULT = "disk.flooded";
@@ -12,6 +12,13 @@ const FLOOD_PATH = "flood";
 const FLOOD_BYTES: number = 16 << 20;
 /** The disk is full for this long, at most, and then has room for as long again. */
 const FLOOD_MS_MAX = 3000;
+
+/** Gives an image of a small disk its space back: after recovery, which has to do without. */
+export function giveSpaceBack(storage: SimStorage): void {
+  for (const path of [BALLAST_PATH, FLOOD_PATH]) {
+    if (storage.files().includes(path)) storage.removeFile(path);
+  }
+}
 
 /** Makes a host's disk small: at times somebody else has taken what was left of it. */
 export class DiskSpace {
@@ -32,7 +39,7 @@ export class DiskSpace {
   /** Gives all space back, for good. */
   end(): void {
     this.#isOver = true;
-    for (const path of [BALLAST_PATH, FLOOD_PATH]) this.#remove(path);
+    giveSpaceBack(this.#host.storage);
   }
 
   #flood(): void {

@@ -10,6 +10,7 @@ import {
   isSame,
   readContent,
 } from "./audit.ts";
+import { giveSpaceBack } from "./disk-space.ts";
 import { requireSilence } from "./canary.ts";
 import { ChangeWatch } from "./change-watch.ts";
 import { toKeyBytes } from "./model-key.ts";
@@ -57,6 +58,7 @@ export function recover(
     if (options.isThorough === true) await auditStore(store, model, { allowed, random });
     const content = await readContent(store);
     const batch = findState(content, model, allowed);
+    giveSpaceBack(storage);
     await probe(store, content);
     await auditStructure(store);
     return batch;
