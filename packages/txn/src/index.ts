@@ -35,14 +35,25 @@ export { type Savepoint, Transaction, type TransactionScan } from "./transaction
 export { type TransactionErrorCode } from "./transactions/transaction-error.ts";
 export { type TransactionSource } from "./transactions/transaction-context.ts";
 export {
-  TransactionManager,
-  type TransactionManagerOptions,
+  Transactions,
+  type TransactionsOptions,
   type TransactionStats,
   type TreeKey,
-} from "./transactions/transaction-manager.ts";
+} from "./transactions/transactions.ts";
 export {
   type Isolation,
   type TransactionMode,
   type TransactionOptions,
 } from "./transactions/transaction-options.ts";
 export { type DeadlockStep, type LockErrorCode } from "./locks/lock-error.ts";
+export {
+  type InDoubt,
+  type PreparedOutcome,
+  type PreparedTransactions,
+} from "./transactions/prepared-transactions.ts";
+export {
+  type Decision,
+  type Participant,
+  TwoPhaseCommit,
+  type TwoPhaseCommitParts,
+} from "./transactions/two-phase-commit.ts";

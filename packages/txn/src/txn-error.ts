@@ -16,6 +16,7 @@ import { type ErrorDetails, KvsError, type Outcome, isKvsError } from "@kvs/env"
  * - `TXN_SNAPSHOT_CLOSED`: the snapshot was closed, and its versions may be gone.
  * - `TXN_DAMAGED_LOG`: a record of the engine's log makes no sense.
  * - `TXN_DAMAGED_CATALOG`: the list of trees makes no sense.
+ * - `TXN_DAMAGED_PREPARED`: the record of a prepared transaction makes no sense.
  * - `TXN_NO_STORE`: there is no store in this directory.
  * - `TXN_DAMAGED_STORE`: files of the store are missing or too short.
  * - `TXN_DAMAGED_KEYS`: the file that holds the store's data keys is damaged, was changed, or belongs to another store.
@@ -40,6 +41,7 @@ export type TxnErrorCode =
   | "TXN_SNAPSHOT_CLOSED"
   | "TXN_DAMAGED_LOG"
   | "TXN_DAMAGED_CATALOG"
+  | "TXN_DAMAGED_PREPARED"
   | "TXN_NO_STORE"
   | "TXN_DAMAGED_STORE"
   | "TXN_DAMAGED_KEYS"

@@ -153,6 +153,18 @@ export class LockTable {
     for (const lock of held) this.#passOn(lock);
   }
 
+  /** Gives all that one holds to another, who may hold others already. Neither waits. */
+  transfer(from: LockOwner, to: LockOwner): void {
+    assert(!this.#waits.has(from) && !this.#waits.has(to), "nobody who waits hands over locks");
+    const held = this.#held.get(from);
+    if (held === undefined) return;
+    this.#held.delete(from);
+    for (const lock of held) {
+      lock.holder = to;
+      this.#noteHeld(to, lock);
+    }
+  }
+
   /** For each transaction that waits: for what, and for whom. */
   describeWaits(): DeadlockStep[] {
     return [...this.#waits.values()].flat().map((wait) => this.#stepOf(wait, wait.lock.holder));

@@ -26,6 +26,8 @@ export class ConflictWindow {
   #entries: WindowEntry[] = [];
   /** The latest batch that wrote a key. */
   readonly #latest = new Map<string, WindowEntry>();
+  /** Keys of prepared transactions, and how many of these write each: under way for long. */
+  readonly #pinned = new Map<string, number>();
   #keyCount = 0;
   /** Whoever reads below it cannot be validated any more. */
   #floor: Timestamp = 0;
@@ -73,14 +75,30 @@ export class ConflictWindow {
     }
   }
 
+  /** Keys that may be written at any time, until `unpin`: of a transaction that waits for a decision. */
+  pin(names: readonly string[]): void {
+    for (const name of names) this.#pinned.set(name, (this.#pinned.get(name) ?? 0) + 1);
+  }
+
+  unpin(names: readonly string[]): void {
+    for (const name of names) {
+      const count = this.#pinned.get(name);
+      assert(count !== undefined, "only what was pinned is unpinned");
+      if (count === 1) this.#pinned.delete(name);
+      else this.#pinned.set(name, count - 1);
+    }
+  }
+
   /** Whether the key was written after this timestamp, or is being written. */
   isWrittenAfter(name: string, timestamp: Timestamp): boolean {
+    if (this.#pinned.has(name)) return true;
     const entry = this.#latest.get(name);
     return entry !== undefined && entry.timestamp > timestamp;
   }
 
   /** A key of the range that was written after this timestamp, `undefined` if there is none. */
   writtenInRange(range: NameRange, timestamp: Timestamp): string | undefined {
+    for (const name of this.#pinned.keys()) if (isInRange(name, range)) return name;
     for (let at = this.#entries.length - 1; at >= 0; at--) {
       const entry = this.#entries[at]!;
       if (entry.timestamp <= timestamp) return undefined; // so are all before it

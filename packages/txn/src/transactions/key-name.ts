@@ -15,22 +15,10 @@ export function treeOfName(name: string): number {
   return name.charCodeAt(0) * 0x1_0000 + name.charCodeAt(1);
 }
 
-/** Length of the key of a name. */
-export function keyLengthOfName(name: string): number {
-  return name.length - TREE_CHARACTERS;
-}
-
-/** Writes the key of a name into `target` at `offset`. */
-export function writeKeyOfName(name: string, target: Uint8Array, offset: number): void {
-  for (let at = TREE_CHARACTERS; at < name.length; at++) {
-    target[offset + at - TREE_CHARACTERS] = name.charCodeAt(at);
-  }
-}
-
 /** The key of a name, in bytes of its own. */
 export function keyOfName(name: string): Uint8Array {
-  const key = new Uint8Array(keyLengthOfName(name));
-  writeKeyOfName(name, key, 0);
+  const key = new Uint8Array(name.length - TREE_CHARACTERS);
+  for (let at = 0; at < key.length; at++) key[at] = name.charCodeAt(at + TREE_CHARACTERS);
   return key;
 }
 

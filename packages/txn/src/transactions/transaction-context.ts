@@ -19,7 +19,7 @@ export interface TransactionSabotage extends ReadSabotage {
   readonly savepointKeepsWrites: boolean;
 }
 
-/** What a transaction needs of its manager. */
+/** What a transaction needs of those that begin it. */
 export interface TransactionContext {
   readonly source: TransactionSource;
   readonly window: ConflictWindow;

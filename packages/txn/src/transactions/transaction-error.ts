@@ -11,6 +11,10 @@ import { keyOfName, treeOfName } from "./key-name.ts";
  * - `TXN_TIMEOUT` (retryable): nobody used the transaction for so long that it was rolled back.
  * - `TXN_SNAPSHOT_TOO_OLD` (retryable): a transaction reads the past for so long that the versions it sees were given up. Begin it again.
  * - `TXN_TOO_MANY` (retryable): as many transactions are open as may be; begin it again later.
+ * - `TXN_PREPARED_EXISTS`: the id for a prepared transaction is taken; choose another.
+ * - `TXN_TOO_MANY_PREPARED` (retryable): as many prepared transactions wait for a decision as may.
+ * - `TXN_UNKNOWN_PREPARED`: nothing is known of the id of a prepared transaction; ask its coordinator.
+ * - `TXN_PREPARED_DECIDED`: a prepared transaction was decided the other way before.
  */
 export type TransactionErrorCode =
   | "TXN_CONFLICT"
@@ -19,13 +23,18 @@ export type TransactionErrorCode =
   | "TXN_TOO_LARGE"
   | "TXN_TIMEOUT"
   | "TXN_SNAPSHOT_TOO_OLD"
-  | "TXN_TOO_MANY";
+  | "TXN_TOO_MANY"
+  | "TXN_PREPARED_EXISTS"
+  | "TXN_TOO_MANY_PREPARED"
+  | "TXN_UNKNOWN_PREPARED"
+  | "TXN_PREPARED_DECIDED";
 
 const RETRYABLE: ReadonlySet<TransactionErrorCode> = new Set<TransactionErrorCode>([
   "TXN_CONFLICT",
   "TXN_TIMEOUT",
   "TXN_SNAPSHOT_TOO_OLD",
   "TXN_TOO_MANY",
+  "TXN_TOO_MANY_PREPARED",
 ]);
 
 /** Makes an error of a transaction that changed nothing. */
@@ -59,4 +68,25 @@ export function describeName(name: string): string {
     ? JSON.stringify(String.fromCharCode(...key))
     : `0x${[...key].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
   return `key ${text} of tree ${treeOfName(name)}`;
+}
+
+/** The transaction is over, or about to be. */
+export function endedError(id: string, how: string): KvsError<TransactionErrorCode> {
+  return transactionError("TXN_ENDED", `transaction ${id} ${how}; begin another`, {
+    transaction: id,
+  });
+}
+
+export function readOnlyError(id: string): KvsError<TransactionErrorCode> {
+  const message = `transaction ${id} only reads; begin one without readOnly to write`;
+  return transactionError("TXN_READ_ONLY", message, { transaction: id });
+}
+
+export function tooLargeError(
+  id: string,
+  bytes: number,
+  limit: number,
+): KvsError<TransactionErrorCode> {
+  const message = `transaction ${id} has written ${bytes} bytes; the most is ${limit}: split it`;
+  return transactionError("TXN_TOO_LARGE", message, { transaction: id });
 }

@@ -24,7 +24,7 @@ export interface TransactionOptions {
   readonly lockTimeoutMs?: number;
 }
 
-export const TIMEOUT_MS_DEFAULT = 60_000;
+const TIMEOUT_MS_DEFAULT = 60_000;
 export const LOCK_TIMEOUT_MS_DEFAULT = 10_000;
 
 export type ResolvedTransactionOptions = Required<TransactionOptions>;

@@ -8,11 +8,23 @@ import { type Snapshot } from "../snapshots.ts";
 import { type Timestamp } from "../timestamp.ts";
 import { keyName } from "./key-name.ts";
 import { ReadSet } from "./read-set.ts";
-import { conflictError, tooOldToValidate, transactionError } from "./transaction-error.ts";
+import {
+  conflictError,
+  endedError,
+  readOnlyError,
+  tooLargeError,
+  tooOldToValidate,
+} from "./transaction-error.ts";
 import { type ResolvedTransactionOptions } from "./transaction-options.ts";
 import { scanTransaction } from "./transaction-scan.ts";
 import { type TransactionContext } from "./transaction-context.ts";
 import { WriteSet } from "./write-set.ts";
+
+/** Has writes made durable: the names of their keys, and what encodes them as a batch. */
+type ProposeWrites = (
+  names: readonly string[],
+  encode: (writer: ByteWriter) => void,
+) => Promise<unknown>;
 
 /** A moment of a transaction to go back to. */
 export interface Savepoint {
@@ -27,7 +39,7 @@ export interface TransactionScan extends ScanRange {
 
 /**
  * Reads and writes of which all take effect at one moment, or none. Begin it with
- * `TransactionManager.begin`, and end it with `commit` or `rollback`.
+ * `Transactions.begin`, and end it with `commit` or `rollback`.
  *
  * 1. It sees what was committed before it began to read, and its own writes.
  * 2. Nobody sees its writes before `commit` has answered.
@@ -68,7 +80,6 @@ export class Transaction implements LockOwner, AsyncDisposable {
     return this.#state === "open";
   }
 
-  /** Whether a call is under way that takes effect. */
   get isCommitting(): boolean {
     return this.#state === "committing";
   }
@@ -83,7 +94,6 @@ export class Transaction implements LockOwner, AsyncDisposable {
     return this.#snapshot?.timestamp;
   }
 
-  /** Memory that its writes take, about. */
   get writeBytes(): number {
     return this.#writes.sizeBytes;
   }
@@ -178,8 +188,7 @@ export class Transaction implements LockOwner, AsyncDisposable {
   rollbackTo(savepoint: Savepoint): void {
     this.#use();
     if (savepoint.transaction !== this.id || savepoint.mark > this.#writes.mark()) {
-      const message = `the savepoint is not one of transaction ${this.id}, or was left before`;
-      throw transactionError("TXN_ENDED", message, { transaction: this.id });
+      throw endedError(this.id, "has no such savepoint, or left it before");
     }
     if (!this.#context.sabotage.savepointKeepsWrites) this.#writes.rollbackTo(savepoint.mark);
   }
@@ -209,7 +218,7 @@ export class Transaction implements LockOwner, AsyncDisposable {
     }
   }
 
-  /** Ends it without any effect. A second call, and one after the end, does nothing. */
+  /** Ends it without any effect; one that has ended stays as it is. */
   async rollback(): Promise<void> {
     if (this.#state === "open") this.#end(undefined);
   }
@@ -230,15 +239,21 @@ export class Transaction implements LockOwner, AsyncDisposable {
     this.#end(error);
   }
 
-  /** What is written, checked and ready to be made durable by whoever prepares the transaction. */
-  prepareWrites(): { readonly names: readonly string[]; encode: (writer: ByteWriter) => void } {
+  /**
+   * Locks and checks all, as `commit` does, and hands the writes to `propose` in that turn. Afterwards
+   * it waits for `handOver`; if anything fails, it has ended.
+   */
+  async prepareWith(propose: ProposeWrites): Promise<void> {
     this.#use();
-    this.#validate();
     this.#state = "committing";
-    return {
-      names: [...this.#writes.names()],
-      encode: (writer) => this.#writes.encode(writer),
-    };
+    try {
+      if (this.options.mode === "optimistic") await this.#lockAll();
+      this.#validate();
+      await propose([...this.#writes.names()], (writer) => this.#writes.encode(writer));
+    } catch (error) {
+      this.#end(undefined);
+      throw error;
+    }
   }
 
   /** The transaction lives on elsewhere, with its locks: here it has ended. */
@@ -355,18 +370,13 @@ export class Transaction implements LockOwner, AsyncDisposable {
 
   #requireRoom(bytes: number): void {
     const { writeBytesMax } = this.#context;
-    if (this.#writes.sizeBytes + bytes <= writeBytesMax) return;
-    const message =
-      `transaction ${this.id} has written ${this.#writes.sizeBytes} bytes; ` +
-      `the most is ${writeBytesMax}: split it`;
-    throw transactionError("TXN_TOO_LARGE", message, { transaction: this.id });
+    const { sizeBytes } = this.#writes;
+    if (sizeBytes + bytes > writeBytesMax) throw tooLargeError(this.id, sizeBytes, writeBytesMax);
   }
 
   #useToWrite(): void {
     this.#use();
-    if (!this.options.readOnly) return;
-    const message = `transaction ${this.id} only reads; begin one without readOnly to write`;
-    throw transactionError("TXN_READ_ONLY", message, { transaction: this.id });
+    if (this.options.readOnly) throw readOnlyError(this.id);
   }
 
   #use(): void {
@@ -377,22 +387,14 @@ export class Transaction implements LockOwner, AsyncDisposable {
   #requireOpen(): void {
     if (this.#endedBy !== undefined) throw this.#endedBy;
     if (this.#state === "open") return;
-    const how = this.#state === "committing" ? "is being committed" : "has ended";
-    const message = `transaction ${this.id} ${how}; begin another`;
-    throw transactionError("TXN_ENDED", message, { transaction: this.id });
+    throw endedError(this.id, this.#state === "ended" ? "has ended" : "is being committed");
   }
 
   #end(error: KvsError | undefined): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#snapshot?.close();
-    this.#context.releaseLocks(this, error ?? this.#rolledBack());
+    this.#context.releaseLocks(this, error ?? endedError(this.id, "ended while this call waited"));
     this.#context.ended(this);
-  }
-
-  /** What calls are told that wait while it ends. */
-  #rolledBack(): KvsError {
-    const message = `transaction ${this.id} was ended while this call waited; begin another`;
-    return transactionError("TXN_ENDED", message, { transaction: this.id });
   }
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { type Isolation } from "../../src/transactions/transaction-options.ts";
 import { newStorage, withStore } from "../fixture.ts";
-import { makeManager, runCrowd } from "./random-history.ts";
+import { makeTransactions, runCrowd } from "./random-history.ts";
 
 interface Judged {
   readonly anomalies: Anomaly[];
@@ -31,15 +31,20 @@ async function judge(
     await withStore(
       newStorage(seed),
       async (store, environment) => {
-        const manager = makeManager(environment, store);
+        const transactions = makeTransactions(environment, store);
         const shape = { workers: 2 + random.below(6), rounds: 25, keys: 2 + random.below(5) };
-        const history = await runCrowd(manager, { random, options, ...shape, withRanges: true });
+        const history = await runCrowd(transactions, {
+          random,
+          options,
+          ...shape,
+          withRanges: true,
+        });
         anomalies.push(...checkTransactions(history).anomalies);
-        const stats = manager.stats();
+        const stats = transactions.stats();
         committed += stats.committed;
         conflicts += stats.conflicts;
         if (stats.open + stats.locks + stats.waits > 0) leftovers.push(JSON.stringify(stats));
-        manager.close();
+        transactions.close();
       },
       { world },
     );

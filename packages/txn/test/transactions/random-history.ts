@@ -3,7 +3,7 @@ import { type MicroOperation, type Transaction as JudgedTransaction } from "@kvs
 
 import { type Store } from "../../src/index.ts";
 import { type Transaction } from "../../src/transactions/transaction.ts";
-import { TransactionManager } from "../../src/transactions/transaction-manager.ts";
+import { Transactions } from "../../src/transactions/transactions.ts";
 import { type TransactionOptions } from "../../src/transactions/transaction-options.ts";
 import { bytes, text } from "../fixture.ts";
 
@@ -18,19 +18,19 @@ export interface Crowd {
   readonly withRanges?: boolean;
 }
 
-type HistoryOptions = ConstructorParameters<typeof TransactionManager>;
+type HistoryOptions = ConstructorParameters<typeof Transactions>;
 
-export function makeManager(
+export function makeTransactions(
   environment: HistoryOptions[0],
   store: Store,
   limits: Partial<HistoryOptions[1]> = {},
-): TransactionManager {
-  return new TransactionManager(environment, { source: store, pipe: store, ...limits });
+): Transactions {
+  return new Transactions(environment, { source: store, pipe: store, ...limits });
 }
 
 /** Runs a crowd on a store, and tells what each transaction was told. */
 export async function runCrowd(
-  manager: TransactionManager,
+  transactions: Transactions,
   crowd: Crowd,
 ): Promise<JudgedTransaction[]> {
   const history: JudgedTransaction[] = [];
@@ -43,7 +43,7 @@ export async function runCrowd(
       const invokedAt = ++clock;
       const id = nextId++;
       const operations: MicroOperation[] = [];
-      const tx = manager.begin(crowd.options);
+      const tx = transactions.begin(crowd.options);
       let outcome: JudgedTransaction["outcome"] = "ok";
       try {
         for (let step = 0; step < 1 + random.below(4); step++) {

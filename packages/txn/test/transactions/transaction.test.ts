@@ -3,24 +3,24 @@ import { expect, test } from "vitest";
 
 import { type Store } from "../../src/index.ts";
 import { type Transaction } from "../../src/transactions/transaction.ts";
-import { type TransactionManager } from "../../src/transactions/transaction-manager.ts";
+import { type Transactions } from "../../src/transactions/transactions.ts";
 import { type TransactionOptions } from "../../src/transactions/transaction-options.ts";
 import { bytes, codeIs, contentOf, newStorage, put, text, withStore } from "../fixture.ts";
-import { makeManager } from "./random-history.ts";
+import { makeTransactions } from "./random-history.ts";
 
 interface Scene {
   readonly store: Store;
-  readonly manager: TransactionManager;
+  readonly transactions: Transactions;
   readonly environment: Environment;
 }
 
 /** Runs a body with a store and its transactions; afterwards nothing is locked and nobody waits. */
 function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
   return withStore(newStorage(), async (store, environment) => {
-    const manager = makeManager(environment, store);
-    await body({ store, manager, environment });
-    manager.close();
-    expect(manager.stats()).toMatchObject({ open: 0, locks: 0, waits: 0 });
+    const transactions = makeTransactions(environment, store);
+    await body({ store, transactions, environment });
+    transactions.close();
+    expect(transactions.stats()).toMatchObject({ open: 0, locks: 0, waits: 0 });
   });
 }
 
@@ -39,9 +39,9 @@ const set = (tx: Transaction, key: string, value: string): Promise<void> =>
   tx.put(bytes(key), bytes(value));
 
 test("it sees its own writes, in every kind of read; others see them when it has committed", () =>
-  scene(async ({ store, manager }) => {
+  scene(async ({ store, transactions }) => {
     await store.batch([put("a", "1"), put("b", "2"), put("d", "4")]);
-    const tx = manager.begin();
+    const tx = transactions.begin();
     await set(tx, "b", "two");
     await set(tx, "c", "three");
     await tx.delete(bytes("a"));
@@ -61,21 +61,21 @@ test("it sees its own writes, in every kind of read; others see them when it has
   }));
 
 test("a transaction that is rolled back, or left, has no effect", () =>
-  scene(async ({ store, manager }) => {
-    const tx = manager.begin();
+  scene(async ({ store, transactions }) => {
+    const tx = transactions.begin();
     await set(tx, "a", "1");
     await tx.rollback();
     await tx.rollback();
     {
-      await using left = manager.begin();
+      await using left = transactions.begin();
       await set(left, "b", "2");
     }
     expect(await contentOf(store)).toEqual({});
   }));
 
 test("after its end every call says so and names it", () =>
-  scene(async ({ manager }) => {
-    const tx = manager.begin();
+  scene(async ({ transactions }) => {
+    const tx = transactions.begin();
     await set(tx, "a", "1");
     await tx.commit();
     const calls = [
@@ -95,8 +95,8 @@ test("after its end every call says so and names it", () =>
   }));
 
 test("a savepoint takes back what came after it, and nothing else", () =>
-  scene(async ({ store, manager }) => {
-    const tx = manager.begin();
+  scene(async ({ store, transactions }) => {
+    const tx = transactions.begin();
     await set(tx, "a", "1");
     const first = tx.savepoint();
     await set(tx, "a", "2");
@@ -107,19 +107,19 @@ test("a savepoint takes back what came after it, and nothing else", () =>
     expect(await scanOf(tx)).toEqual(["a=2", "b=2"]);
     tx.rollbackTo(first);
     expect(await scanOf(tx)).toEqual(["a=1"]);
-    expect(() => tx.rollbackTo(second)).toThrow(/left before/u);
-    const other = manager.begin();
-    expect(() => other.rollbackTo(first)).toThrow(/not one of transaction/u);
+    expect(() => tx.rollbackTo(second)).toThrow(/left it before/u);
+    const other = transactions.begin();
+    expect(() => other.rollbackTo(first)).toThrow(/has no such savepoint/u);
     await other.rollback();
     await tx.commit();
     expect(await contentOf(store)).toEqual({ a: "1" });
   }));
 
 test("one that only reads never writes, never waits, and never fails for what others do", () =>
-  scene(async ({ store, manager }) => {
+  scene(async ({ store, transactions }) => {
     await store.batch([put("a", "1")]);
-    const reader = manager.begin({ readOnly: true });
-    const writer = manager.begin();
+    const reader = transactions.begin({ readOnly: true });
+    const writer = transactions.begin();
     expect(await valueOf(reader, "a")).toBe("1");
     await set(writer, "a", "2");
     expect(await valueOf(reader, "a")).toBe("1");
@@ -132,8 +132,8 @@ test("one that only reads never writes, never waits, and never fails for what ot
 
 test("what is too large is refused, and the transaction goes on", () =>
   withStore(newStorage(), async (store, environment) => {
-    const manager = makeManager(environment, store, { writeBytesMax: 20_000 });
-    const tx = manager.begin();
+    const transactions = makeTransactions(environment, store, { writeBytesMax: 20_000 });
+    const tx = transactions.begin();
     const value = new Uint8Array(6000);
     await expect(tx.put(new Uint8Array(1057), value)).rejects.toEqual(codeIs("TXN_KEY_TOO_LARGE"));
     await expect(tx.put(bytes("a"), new Uint8Array((16 << 20) + 1))).rejects.toEqual(
@@ -146,10 +146,10 @@ test("what is too large is refused, and the transaction goes on", () =>
   }));
 
 test("a forgotten transaction is rolled back, and lets its locks go", () =>
-  scene(async ({ manager, environment }) => {
-    const forgotten = manager.begin({ timeoutMs: 5000 });
+  scene(async ({ transactions, environment }) => {
+    const forgotten = transactions.begin({ timeoutMs: 5000 });
     await set(forgotten, "a", "1");
-    const patient = manager.begin({ lockTimeoutMs: 60_000 });
+    const patient = transactions.begin({ lockTimeoutMs: 60_000 });
     const started = environment.clock.monotonicMs();
     await set(patient, "a", "2");
     expect(environment.clock.monotonicMs() - started).toBeGreaterThan(4000);
@@ -158,10 +158,10 @@ test("a forgotten transaction is rolled back, and lets its locks go", () =>
   }));
 
 test("a lock that is not had in time ends the transaction, and names who has it", () =>
-  scene(async ({ manager }) => {
-    const holder = manager.begin();
+  scene(async ({ transactions }) => {
+    const holder = transactions.begin();
     await set(holder, "a", "1");
-    const waiting = manager.begin({ lockTimeoutMs: 100 });
+    const waiting = transactions.begin({ lockTimeoutMs: 100 });
     const error = await set(waiting, "a", "2").catch((caught: unknown) => caught);
     expect(error).toEqual(codeIs("TXN_LOCK_TIMEOUT"));
     expect(String(error)).toContain(holder.id);
@@ -171,31 +171,31 @@ test("a lock that is not had in time ends the transaction, and names who has it"
   }));
 
 test("who only locks and writes one key after the other never conflicts: it reads what was there last", () =>
-  scene(async ({ store, manager }) => {
+  scene(async ({ store, transactions }) => {
     await store.batch([put("n", "0")]);
     const add = async (): Promise<void> => {
-      const tx = manager.begin();
+      const tx = transactions.begin();
       const found = await tx.getForUpdate(bytes("n"));
       await set(tx, "n", String(Number(text(found!.value)) + 1));
       await tx.commit();
     };
     await Promise.all(Array.from({ length: 30 }, add));
     expect(await contentOf(store)).toEqual({ n: "30" });
-    expect(manager.stats().conflicts).toBe(0);
+    expect(transactions.stats().conflicts).toBe(0);
   }));
 
 test("single writes take their turn among transactions, and are seen by their checks", () =>
-  scene(async ({ store, manager }) => {
+  scene(async ({ store, transactions }) => {
     await store.batch([put("a", "0")]);
-    const tx = manager.begin();
+    const tx = transactions.begin();
     expect(await valueOf(tx, "a")).toBe("0");
     await set(tx, "b", "1");
-    await manager.write([{ key: bytes("a") }], () => [put("a", "1")]);
+    await transactions.write([{ key: bytes("a") }], () => [put("a", "1")]);
     await expect(tx.commit()).rejects.toEqual(codeIs("TXN_CONFLICT"));
-    const holder = manager.begin();
+    const holder = transactions.begin();
     await set(holder, "a", "2");
     const order: string[] = [];
-    const write = manager
+    const write = transactions
       .write([{ key: bytes("a") }], () => [put("a", "3")])
       .then(() => order.push("write"));
     await holder.commit().then(() => order.push("transaction"));
@@ -205,28 +205,28 @@ test("single writes take their turn among transactions, and are seen by their ch
   }));
 
 test("REL-DL3 a commit that is the victim while it still asks for locks asks for no more", () =>
-  scene(async ({ manager }) => {
+  scene(async ({ transactions }) => {
     const options: TransactionOptions = { mode: "optimistic", lockTimeoutMs: 1e6 };
-    const holder = manager.begin({ lockTimeoutMs: 1e6 });
+    const holder = transactions.begin({ lockTimeoutMs: 1e6 });
     await set(holder, "x", "1");
-    const young = manager.begin(options);
+    const young = transactions.begin(options);
     for (const key of ["y", "x", "z"]) await set(young, key, "2");
     const commit = young.commit().catch((error: unknown) => error);
     await set(holder, "y", "1");
     expect(await commit).toEqual(codeIs("TXN_DEADLOCK"));
     await holder.commit();
-    const last = manager.begin(options);
+    const last = transactions.begin(options);
     await set(last, "z", "3");
     await last.commit();
   }));
 
 test("more transactions than may be open are refused", () =>
   withStore(newStorage(), async (store, environment) => {
-    const manager = makeManager(environment, store, { openMax: 3 });
-    const open = [manager.begin(), manager.begin(), manager.begin()];
-    expect(() => manager.begin()).toThrow(/TXN_TOO_MANY/u);
+    const transactions = makeTransactions(environment, store, { openMax: 3 });
+    const open = [transactions.begin(), transactions.begin(), transactions.begin()];
+    expect(() => transactions.begin()).toThrow(/TXN_TOO_MANY/u);
     await open[0]!.rollback();
-    manager.begin();
-    manager.close();
+    transactions.begin();
+    transactions.close();
     expect(open.map(({ isOpen }) => isOpen)).toEqual([false, false, false]);
   }));

@@ -1,5 +1,5 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, type Timer, isKvsError } from "@kvs/env";
+import { type Environment, type Timer, assert, isKvsError } from "@kvs/env";
 import { type CommitPipe } from "../commit-pipe.ts";
 import { type Mutation, encodeBatch } from "../batch-format.ts";
 import { MAIN_TREE } from "../batch-format.ts";
@@ -7,6 +7,7 @@ import { type LockOwner, LockTable } from "../locks/lock-table.ts";
 import { type Timestamp } from "../timestamp.ts";
 import { ConflictWindow } from "./conflict-window.ts";
 import { keyName } from "./key-name.ts";
+import { PreparedTransactions } from "./prepared-transactions.ts";
 import { Transaction } from "./transaction.ts";
 import { type TransactionContext, type TransactionSource } from "./transaction-context.ts";
 import { describeName, transactionError } from "./transaction-error.ts";
@@ -30,17 +31,19 @@ const ENDS_PER_TRIM = 32;
 /** Tries of a single write that was the youngest of a deadlock. */
 const WRITE_TRIES_MAX = 10;
 
-export interface TransactionManagerOptions {
+export interface TransactionsOptions {
   readonly source: TransactionSource;
   readonly pipe: CommitPipe;
   /** Where in the user's code a call was made, for messages; called only when it has to wait. */
   readonly callSite?: () => string | undefined;
+  /** The tree for prepared transactions; without it there are none. */
+  readonly preparedTree?: number;
   readonly openMax?: number;
   readonly writeBytesMax?: number;
   readonly snapshotAgeMsMax?: number;
 }
 
-/** What transactions are doing. Counters begin with the manager. */
+/** What transactions are doing. Counters begin when they are opened. */
 export interface TransactionStats {
   readonly open: number;
   /** Milliseconds since the oldest open one began. */
@@ -65,14 +68,15 @@ export interface TreeKey {
  * How: writes lock their keys from before they are evaluated until they are published; commits are
  * validated against the window of what was written since, in the turn in which they are proposed.
  */
-export class TransactionManager {
+export class Transactions {
   readonly #environment: Environment;
-  readonly #options: TransactionManagerOptions;
+  readonly #options: TransactionsOptions;
   readonly #locks: LockTable;
   readonly #window = new ConflictWindow();
   readonly #open = new Set<Transaction>();
   readonly #encoder = new ByteWriter({ initialBytes: 4096 });
   readonly #context: TransactionContext;
+  readonly #prepared: PreparedTransactions | undefined;
   readonly #epoch: string;
   readonly #dropsInFlight: boolean;
   readonly #unlocksEarly: boolean;
@@ -84,7 +88,7 @@ export class TransactionManager {
   #committed = 0;
   #isClosed = false;
 
-  constructor(environment: Environment, options: TransactionManagerOptions) {
+  constructor(environment: Environment, options: TransactionsOptions) {
     const { hooks, clock, random } = environment;
     this.#environment = environment;
     this.#options = options;
@@ -100,6 +104,36 @@ export class TransactionManager {
     this.#unlocksEarly = hooks.hasMutant("txn.unlock-before-publish");
     this.#leaksLocks = hooks.hasMutant("txn.rollback-leaks-locks");
     this.#context = this.#makeContext();
+    const { preparedTree: tree, source } = options;
+    this.#prepared =
+      tree === undefined
+        ? undefined
+        : new PreparedTransactions({
+            source,
+            clock,
+            locks: this.#locks,
+            window: this.#window,
+            tree,
+            nextAge: () => ++this.#lastAge,
+            propose: (names, encode) => this.#propose(names, encode),
+            forgetsLocks: hooks.hasMutant("txn.prepare-forgets-locks"),
+          });
+  }
+
+  /**
+   * Opens the transactions of a store, and takes up the transactions that were prepared before a restart.
+   * Begin nothing before it has answered.
+   */
+  static async open(environment: Environment, options: TransactionsOptions): Promise<Transactions> {
+    const transactions = new Transactions(environment, options);
+    await transactions.#prepared?.load();
+    return transactions;
+  }
+
+  /** Prepared transactions. */
+  get prepared(): PreparedTransactions {
+    assert(this.#prepared !== undefined, "transactions are prepared where there is a tree for them");
+    return this.#prepared;
   }
 
   /**
