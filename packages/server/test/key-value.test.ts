@@ -173,3 +173,30 @@ test("a scan walks in either direction, within bounds, up to a limit, with or wi
     expect(await scan(null, null, 2, null, 10)).toEqual([null, null, null, null]);
   });
 });
+
+test("a long batch is checked in slices: whole or refused, and before what follows it", async () => {
+  await withServer({}, async ({ peer }) => {
+    const client = await peer();
+    const puts = Array.from({ length: 3000 }, (_, at) => [0, keyOf(`k${at}`), value]);
+    const bad: readonly (readonly [string, DocumentValue[]])[] = [
+      ["CODEC_MALFORMED", [0, keyOf("z"), new Uint8Array([0xc1])]],
+      ["CODEC_MALFORMED", [0, new Uint8Array([0xff]), value]],
+      ["PROTOCOL_BAD_REQUEST", [0, new Uint8Array(2000), value]],
+      ["BAD_OPTION", [0, keyOf("z"), value, 0]],
+    ];
+    for (const [code, operation] of bad) {
+      const refused = await client.ask(RequestCode.BATCH, [...puts, operation]);
+      expect([refused[1], refused[2], refused[5]]).toEqual([1, code, 0]);
+    }
+    expect((await client.fields(RequestCode.GET, keyOf("k0")))[0]).toBeNull();
+
+    client.send(
+      [1, RequestCode.BATCH, 60_000, puts],
+      [2, RequestCode.DELETE, 60_000, keyOf("k2999")],
+      [3, RequestCode.PUT, 60_000, keyOf("k0"), value, 0],
+    );
+    expect((await client.answerTo(1))[1]).toBe(0);
+    expect(await client.answerTo(2)).toEqual([2, 0, true]);
+    expect((await client.answerTo(3))[2]).toBe("VERSION_MISMATCH");
+  });
+});

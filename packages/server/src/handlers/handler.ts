@@ -1,3 +1,4 @@
+import { type TurnBudget } from "@kvs/env";
 import { type FrameReader, type FrameWriter, type HostedDatabase } from "@kvs/protocol";
 import { type CursorTable } from "../session/cursor-table.ts";
 
@@ -10,6 +11,8 @@ export interface RequestContext {
   readonly cursors: CursorTable;
   /** When the request is handled. */
   readonly nowMs: number;
+  /** What all requests of the server together may take of one turn. */
+  readonly budget: TurnBudget;
   /** Items of a cursor's step at most. */
   readonly itemsMax: number;
   /** Sabotage: a write is answered before it is durable. */

@@ -12,7 +12,13 @@ import {
 } from "@kvs/protocol";
 import { type CursorField, type CursorSource, type CursorStep } from "../session/cursor-table.ts";
 import { openCursor } from "./cursors.ts";
-import { type AnswerWriter, type Handler, writeBoolean, writeNumber } from "./handler.ts";
+import {
+  type AnswerWriter,
+  type Handler,
+  type RequestContext,
+  writeBoolean,
+  writeNumber,
+} from "./handler.ts";
 
 /** GET key → value or nil, version. */
 export const handleGet: Handler = (context, reader) => {
@@ -45,8 +51,42 @@ export const handleBatch: Handler = (context, reader) => {
   if (count > BATCH_OPERATIONS_MAX) throw batchTooLarge(count);
   const operations: RawOperation[] = [];
   for (let at = 0; at < count; at++) operations.push(readOperation(reader));
+  if (count > CHECKED_AT_ONCE_MAX) {
+    batchInSlices(context, operations);
+    return;
+  }
+  for (const operation of operations) checkOperation(operation);
   context.later(context.database.batchRaw(operations), writeNumber);
 };
+
+/** Operations of a batch that are checked within one turn: some 2 ms. */
+const CHECKED_AT_ONCE_MAX = 1024;
+/** Those that are checked between two looks at the clock. */
+const SLICE_OPERATIONS = 64;
+
+/** What the connection asks for next begins when this batch cannot be overtaken any more. */
+function batchInSlices(context: RequestContext, operations: readonly RawOperation[]): void {
+  const release = context.hold();
+  const begin = async (): Promise<number> => {
+    for (const [at, operation] of operations.entries()) {
+      if (at % SLICE_OPERATIONS === 0) await context.budget.wait();
+      checkOperation(operation);
+    }
+    const written = context.database.batchRaw(operations);
+    release();
+    return written;
+  };
+  const written = begin();
+  context.later(written, writeNumber);
+  written.then(release, release);
+}
+
+/** @throws {KvsError} `CODEC_…` unless what is to be stored is a key and a document. */
+function checkOperation(operation: RawOperation): void {
+  if (operation.type === "delete") return;
+  decodeKey(operation.key);
+  checkDocument(operation.value);
+}
 
 /** SCAN from?, to?, flags, limit?, itemsMax → cursor, [key, value?, version, …]. */
 export const handleScan: Handler = (context, reader) => {
@@ -117,8 +157,8 @@ function readOperation(reader: FrameReader): RawOperation {
   if (code !== OperationCode.PUT || fields < 3) {
     throw reader.badField("an operation of a batch is no put and no delete");
   }
-  const key = readNewKey(reader);
-  const value = readValue(reader);
+  const key = readKey(reader);
+  const value = reader.bytes();
   const ttlMs = fields > 3 ? readTtl(reader) : undefined;
   skipFields(reader, fields - 4);
   return { type: "put", key, value, ttlMs };

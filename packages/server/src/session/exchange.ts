@@ -71,6 +71,7 @@ export interface ExchangeParts {
 export class Exchange implements RequestContext {
   readonly database: HostedDatabase;
   readonly cursors: CursorTable;
+  readonly budget: TurnBudget;
   readonly acksEarly: boolean;
   readonly itemsMax: number;
   readonly #parts: ExchangeParts;
@@ -92,6 +93,7 @@ export class Exchange implements RequestContext {
     const { limits, hooks } = parts;
     this.#parts = parts;
     this.database = parts.database;
+    this.budget = parts.budget;
     this.acksEarly = hooks.hasMutant("server.ack-before-commit");
     this.itemsMax = hooks.buggify("server.small-cursor-steps") ? 3 : CURSOR_BATCH_MAX;
     this.cursors = new CursorTable({
