@@ -1,8 +1,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { copy, restore } from "./commands/copy.ts";
 import { find, insert } from "./commands/documents.ts";
+import { type OfflineFlags } from "./commands/encryption.ts";
 import { exportCollection } from "./commands/export.ts";
 import { type ImportFlags, importFile } from "./commands/import.ts";
 import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
+import { listDataKeys, newKey, rewrapKeys, rotateKeys } from "./commands/keys.ts";
 import { check, pageDump, walDump, walVerify } from "./commands/offline.ts";
 import { recover } from "./commands/recover.ts";
 import { stats } from "./commands/stats.ts";
@@ -90,45 +93,68 @@ function addDocumentCommands(program: Command): void {
 }
 
 function addOfflineCommands(program: Command): void {
-  program
-    .command("recover")
+  offline(program.command("recover"))
     .description("recover a stopped server's data, as its next start would")
-    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((flags: { dataDir: string }, command: Command) =>
-      recover(sessionOf(command), flags.dataDir),
-    );
-  program
-    .command("check")
+    .action((flags: OfflineFlags, command: Command) => recover(sessionOf(command), flags));
+  offline(program.command("check"))
     .description("look at every byte of a stopped server's data")
-    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((flags: { dataDir: string }, command: Command) =>
-      check(sessionOf(command), flags.dataDir),
-    );
+    .action((flags: OfflineFlags, command: Command) => check(sessionOf(command), flags));
   const wal = program.command("wal").description("the log of a stopped server");
-  wal
-    .command("dump")
+  offline(wal.command("dump"))
     .description("print its records")
-    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((flags: { dataDir: string }, command: Command) =>
-      walDump(sessionOf(command), flags.dataDir),
-    );
-  wal
-    .command("verify")
+    .action((flags: OfflineFlags, command: Command) => walDump(sessionOf(command), flags));
+  offline(wal.command("verify"))
     .description("read all of it, and tell what is in each segment and how it ends")
-    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((flags: { dataDir: string }, command: Command) =>
-      walVerify(sessionOf(command), flags.dataDir),
-    );
-  program
-    .command("page")
-    .description("the page file of a stopped server")
-    .command("dump")
-    .description("print one page")
+    .action((flags: OfflineFlags, command: Command) => walVerify(sessionOf(command), flags));
+  offline(program.command("page").description("its page file").command("dump"))
+    .description("print one page of a stopped server's page file")
     .argument("<number>", "0 is the first", count)
-    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
-    .action((page: number, flags: { dataDir: string }, command: Command) =>
+    .action((page: number, flags: OfflineFlags, command: Command) =>
       pageDump(sessionOf(command), flags.dataDir, page),
     );
+  addCopyCommands(program);
+  addKeysCommands(program);
+}
+
+function addCopyCommands(program: Command): void {
+  offline(program.command("copy <file>"))
+    .description("write a copy of a stopped server's data into a file")
+    .action((file: string, flags: OfflineFlags, command: Command) =>
+      copy(sessionOf(command), file, flags),
+    );
+  program
+    .command("restore <file>")
+    .description("make a data directory from a copy; - is standard input")
+    .option("--data-dir <folder>", "where the data will be", DEFAULT_DATA_DIR)
+    .action((file: string, flags: { dataDir: string }, command: Command) =>
+      restore(sessionOf(command), file, flags.dataDir),
+    );
+}
+
+function addKeysCommands(program: Command): void {
+  const keys = program.command("keys").description("keys of encrypted data");
+  keys
+    .command("new")
+    .description("print a line with a fresh master key")
+    .option("--name <name>", "what to call it; default: a drawn one")
+    .action((flags: { name?: string }, command: Command) => newKey(sessionOf(command), flags.name));
+  offline(keys.command("list"))
+    .description("print the data keys of a data directory")
+    .action((flags: OfflineFlags, command: Command) => listDataKeys(sessionOf(command), flags));
+  offline(keys.command("rotate"))
+    .description("seal a stopped server's data with a fresh key")
+    .action((flags: OfflineFlags, command: Command) => rotateKeys(sessionOf(command), flags));
+  offline(keys.command("rewrap"))
+    .description("wrap a stopped server's data keys with the newest master key")
+    .action((flags: OfflineFlags, command: Command) => rewrapKeys(sessionOf(command), flags));
+}
+
+/** Options of commands that work on a data directory. */
+function offline(command: Command): Command {
+  return command
+    .option("--data-dir <folder>", "where the data is", DEFAULT_DATA_DIR)
+    .option("--key-file <file>", "file with the master keys, if it is encrypted")
+    .option("--key-variable <name>", "variable with the master keys, if it is encrypted");
 }
 
 /** They may stand before the command and behind it. */

@@ -26,7 +26,7 @@ interface Found {
 }
 
 /** Variables with our prefix that are not settings of the server. */
-const OTHER_VARIABLES = new Set(["KVS_CONFIG", "KVS_URL", "KVS_REWRITE"]);
+const OTHER_VARIABLES = new Set(["KVS_CONFIG", "KVS_URL", "KVS_REWRITE", "KVS_MASTER_KEY"]);
 
 /**
  * Puts the configuration together: flags win over environment variables, those over the file, that
@@ -38,7 +38,7 @@ const OTHER_VARIABLES = new Set(["KVS_CONFIG", "KVS_URL", "KVS_REWRITE"]);
 export function loadConfig(sources: ConfigSources): ServerConfig {
   const mistakes: string[] = [];
   const inFile = sources.file === undefined ? new Map() : readFile(sources.file, mistakes);
-  checkVariables(sources.variables, mistakes);
+  checkVariables(sources.variables, find("keyVariable", sources, inFile)?.value, mistakes);
   const entries = names().map((name) => {
     const setting = SETTINGS[name];
     const found = find(name, sources, inFile);
@@ -58,6 +58,10 @@ export function loadConfig(sources: ConfigSources): ServerConfig {
         "there is no encryption or login yet: whoever reaches the port can read and change " +
         "everything; use 127.0.0.1, or say --insecure if every machine of the network is trusted",
     );
+  }
+  if (config.keyFile !== "" && config.keyVariable !== "") {
+    const both = `${SETTINGS.keyFile.path} and ${SETTINGS.keyVariable.path}`;
+    mistakes.push(`${both}: the master keys are in one place, name that alone`);
   }
   if (mistakes.length > 0) throw invalid(mistakes);
   return config;
@@ -80,11 +84,15 @@ function find(
   return inFile.get(path);
 }
 
-function checkVariables(variables: ConfigSources["variables"], mistakes: string[]): void {
+function checkVariables(
+  variables: ConfigSources["variables"],
+  keyVariable: unknown,
+  mistakes: string[],
+): void {
   const known = new Set<string>(names().map((name) => SETTINGS[name].variable));
   for (const variable of Object.keys(variables)) {
     if (!variable.startsWith("KVS_") || known.has(variable)) continue;
-    if (OTHER_VARIABLES.has(variable)) continue;
+    if (OTHER_VARIABLES.has(variable) || variable === keyVariable) continue;
     mistakes.push(`${variable}: there is no such setting${suggest(variable, [...known])}`);
   }
 }
@@ -163,7 +171,11 @@ function paths(): string[] {
 }
 
 function sections(): string[] {
-  return [...new Set(paths().map((path) => path.split(".")[0]!))];
+  const above = paths().flatMap((path) => {
+    const parts = path.split(".");
+    return parts.slice(1).map((_, at) => parts.slice(0, at + 1).join("."));
+  });
+  return [...new Set(above)];
 }
 
 function suggest(name: string, known: readonly string[]): string {

@@ -1,13 +1,14 @@
 import { statfs } from "node:fs/promises";
 import {
   type Environment,
+  type KeyProvider,
   type KvsError,
   MemoryDisk,
   type Trace,
   isKvsError,
   noTrace,
 } from "@kvs/env";
-import { createNodeEnvironment } from "@kvs/node";
+import { createNodeEnvironment, fileKeyProvider, variableKeyProvider } from "@kvs/node";
 import { type OpenedStore, openEngine } from "@kvs/query";
 import { type CheckStatus, Server, warmUp } from "@kvs/server";
 import { type ServerConfig } from "./settings.ts";
@@ -43,6 +44,8 @@ export async function runServer(config: ServerConfig, trace: Trace): Promise<Run
     memoryBytes: config.memory,
     segmentBytes: config.walSegmentSize,
     checkpointIntervalMs: config.checkpointInterval,
+    compression: { values: config.compressValues, log: config.compressLog },
+    ...encryptionOf(config),
   });
   try {
     await compileCode(environment);
@@ -79,6 +82,15 @@ async function compileCode(environment: Environment): Promise<void> {
   const scratch = await openEngine(inMemory, options);
   await warmUp(inMemory, scratch.engine, WARM_UP_MS);
   await scratch.close();
+}
+
+/** Where the settings say that the master keys are. */
+function encryptionOf({ keyFile, keyVariable }: ServerConfig): {
+  readonly encryption?: { readonly provider: KeyProvider };
+} {
+  if (keyFile !== "") return { encryption: { provider: fileKeyProvider(keyFile) } };
+  if (keyVariable === "") return {};
+  return { encryption: { provider: variableKeyProvider(keyVariable) } };
 }
 
 async function closeAll(server: Server, opened: OpenedStore): Promise<void> {

@@ -40,6 +40,12 @@ export interface ServerConfig {
   readonly walSegmentSize: number;
   /** In milliseconds. */
   readonly checkpointInterval: number;
+  /** File with the master keys; "" for none. */
+  readonly keyFile: string;
+  /** Environment variable with the master keys; "" for none. */
+  readonly keyVariable: string;
+  readonly compressValues: boolean;
+  readonly compressLog: boolean;
   readonly nodeId: string;
   readonly logLevel: TraceLevel;
   readonly logFormat: "auto" | "json" | "text";
@@ -111,6 +117,38 @@ export const SETTINGS: { readonly [Name in SettingName]: Setting<ServerConfig[Na
     description: "time between checkpoints, such as 60s",
     schema: duration(1000, 24 * 3_600_000),
     fallback: 60_000,
+  },
+  keyFile: {
+    path: "storage.encryption.key_file",
+    variable: "KVS_ENCRYPTION_KEY_FILE",
+    flag: "--encryption-key-file <file>",
+    description: "file with the master keys: data are encrypted",
+    schema: text(0, 4096),
+    fallback: "",
+  },
+  keyVariable: {
+    path: "storage.encryption.key_variable",
+    variable: "KVS_ENCRYPTION_KEY_VARIABLE",
+    flag: "--encryption-key-variable <name>",
+    description: "environment variable with the master keys: data are encrypted",
+    schema: text(0, 255),
+    fallback: "",
+  },
+  compressValues: {
+    path: "storage.compression.values",
+    variable: "KVS_COMPRESS_VALUES",
+    flag: "--compress-values",
+    description: "compress long values",
+    schema: flagValue,
+    fallback: false,
+  },
+  compressLog: {
+    path: "storage.compression.log",
+    variable: "KVS_COMPRESS_LOG",
+    flag: "--compress-log",
+    description: "compress the log",
+    schema: flagValue,
+    fallback: false,
   },
   nodeId: {
     path: "node.id",

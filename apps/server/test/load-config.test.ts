@@ -14,6 +14,10 @@ const SAMPLES: { readonly [Name in SettingName]: readonly [string, unknown, stri
   pageSize: ["4kb", 4096, "8kb"],
   walSegmentSize: ["1 MB", 1 << 20, "100000"],
   checkpointInterval: ["5m", 300_000, "5 fortnights"],
+  keyFile: ["/etc/kvs/master.keys", "/etc/kvs/master.keys", "[]"],
+  keyVariable: ["MASTER", "MASTER", "{}"],
+  compressValues: ["true", true, "a little"],
+  compressLog: ["true", true, "1"],
   nodeId: ["node-7", "node-7", '""'],
   logLevel: ["DEBUG", "debug", "loud"],
   logFormat: ["text", "text", "xml"],
@@ -23,8 +27,13 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 
 /** A file with one setting, on its second line. */
 function fileWith(name: SettingName, value: string): ConfigSources {
-  const [section, key] = SETTINGS[name].path.split(".");
-  return { ...NOTHING, file: { path: "kvs.yaml", text: `${section}:\n  ${key}: ${value}\n` } };
+  const [section, ...inner] = SETTINGS[name].path.split(".");
+  // Inner sections in one line, so that the setting is on the second of the file.
+  const line = inner
+    .toReversed()
+    .reduce((content, part, depth) => `${part}: ${depth === 0 ? value : `{ ${content} }`}`, "");
+  const text = `${section}:\n  ${line}\n`;
+  return { ...NOTHING, file: { path: "kvs.yaml", text } };
 }
 
 function mistakeOf(sources: ConfigSources): string {
@@ -57,6 +66,15 @@ test.each(NAMES)("a bad %s is refused, with its name and its line", (name) => {
   const bad = SAMPLES[name][2];
 
   expect(mistakeOf(fileWith(name, bad))).toContain(`kvs.yaml:2: ${SETTINGS[name].path} is `);
+});
+
+test("master keys are in one place, and their variable is no unknown setting", () => {
+  const twice = { keyFile: "keys", keyVariable: "KVS_SECRETS" };
+  expect(mistakeOf({ ...NOTHING, flags: twice })).toContain("the master keys are in one place");
+  const variables = { KVS_SECRETS: "main …", KVS_MASTER_KEY: "main …" };
+  const flags = { keyVariable: "KVS_SECRETS" };
+  expect(loadConfig({ variables, flags }).keyVariable).toBe("KVS_SECRETS");
+  expect(mistakeOf({ variables, flags: {} })).toContain("KVS_SECRETS: there is no such setting");
 });
 
 test("a bad value is refused by the name of its variable or flag", () => {

@@ -10,7 +10,7 @@ export { type StoreFinding } from "./check.ts";
 export { type CommitPipe } from "./commit-pipe.ts";
 export { recordKindName } from "./engine-record.ts";
 export { HotCopy, type HotCopyOptions } from "./hot-copy.ts";
-export { type KeyInfo, listKeys } from "./key-ring.ts";
+export { type KeyInfo, dataKeysOf, listKeys } from "./key-ring.ts";
 export { type RotatedKeys } from "./key-ring-rotation.ts";
 export { type RestoredCopy, restoreCopy } from "./restore-copy.ts";
 export { type VersionedValue } from "./row-reader.ts";

@@ -9,6 +9,7 @@ import {
   assert,
   readFullyAt,
 } from "@kvs/env";
+import { Pager } from "@kvs/pager";
 import {
   type KeyState,
   RING_BYTES_MAX,
@@ -21,6 +22,7 @@ import {
   encodeRing,
 } from "./key-ring-format.ts";
 import { replaceFile } from "./replace-file.ts";
+import { storePaths } from "./store-paths.ts";
 import { txnError } from "./txn-error.ts";
 
 /** Keys that are not destroyed; more would mean that rotations never come to their end. */
@@ -276,6 +278,23 @@ export async function listKeys(
   const path = keyRingPath(directory);
   const bytes = await readRingFile(environment, path);
   return bytes === undefined ? undefined : decodeRing(bytes, path).content.entries.map(toInfo);
+}
+
+/**
+ * The data keys of a store, for whoever reads its files without opening it.
+ *
+ * @param directory The store's.
+ * @returns `undefined` if it is plain.
+ * @throws {KvsError} as `KeyRing.open`, and of reading the page file's header.
+ */
+export async function dataKeysOf(
+  environment: Environment,
+  directory: string,
+  provider: KeyProvider,
+): Promise<DataKeys | undefined> {
+  const header = await Pager.readHeader(environment, storePaths(directory).pages);
+  if (header === undefined) return undefined;
+  return KeyRing.open(environment, { directory, provider, storeId: header.storeId });
 }
 
 async function readRingFile(

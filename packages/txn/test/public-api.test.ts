@@ -13,6 +13,7 @@ test("exported names change only on purpose", () => {
       "Transactions",
       "TwoPhaseCommit",
       "VALUE_BYTES_MAX",
+      "dataKeysOf",
       "encodeBatch",
       "listKeys",
       "recordKindName",

@@ -5,10 +5,10 @@ import { expect, test } from "vitest";
 
 const here = import.meta.dirname;
 
-test("the example of the README runs", async () => {
+test("the examples of the README run", async () => {
   const readme = await readFile(join(here, "..", "README.md"), "utf8");
   const examples = Array.from(readme.matchAll(/^```ts\n(.*?)^```$/gms), (match) => match[1]!);
-  expect(examples).toHaveLength(1);
+  expect(examples).toHaveLength(2);
   const folder = await mkdtemp(join(here, "readme-"));
   try {
     for (const [position, example] of examples.entries()) {

@@ -1,5 +1,5 @@
 import { describePage } from "@kvs/btree";
-import { type Environment, isKvsError, readFullyAt } from "@kvs/env";
+import { type DataKeys, type Environment, isKvsError, readFullyAt } from "@kvs/env";
 import { createNodeEnvironment } from "@kvs/node";
 import {
   PAGE_BYTES,
@@ -15,6 +15,7 @@ import {
 import { Store, recordKindName, storePaths } from "@kvs/txn";
 import { type SegmentCheck, checkWal, dumpWal } from "@kvs/wal";
 import { CommandFailure, type Session, callersPath } from "../session.ts";
+import { type OfflineFlags, encryptionOf, keysOf } from "./encryption.ts";
 
 /** Page cache while a store is checked: it is read once, from end to end. */
 const CHECK_MEMORY_BYTES: number = 64 << 20;
@@ -29,12 +30,14 @@ interface Problem {
  * Looks at every byte of a stopped data directory: log, pages, trees. First the files as they are,
  * then, if those are whole, the store itself, which recovers it if it was not closed.
  */
-export async function check(session: Session, dataDir: string): Promise<void> {
+export async function check(session: Session, flags: OfflineFlags): Promise<void> {
+  const { dataDir } = flags;
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
-  const problems = [...(await checkFiles(environment, path))];
-  if (problems.length === 0) problems.push(...(await checkStore(environment, path)));
+  const keys = await keysOf(environment, path, flags);
+  const problems = [...(await checkFiles(environment, path, keys))];
+  if (problems.length === 0) problems.push(...(await checkStore(environment, path, flags)));
   const { output } = session;
   for (const problem of problems) {
     if (output.isJson) await output.value(problem);
@@ -48,11 +51,13 @@ export async function check(session: Session, dataDir: string): Promise<void> {
 }
 
 /** Prints the records of the log: a line for each, and the first bytes of what it holds. */
-export async function walDump(session: Session, dataDir: string): Promise<void> {
+export async function walDump(session: Session, flags: OfflineFlags): Promise<void> {
+  const { dataDir } = flags;
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
-  const options = { kindName: recordKindName };
+  const keys = await keysOf(environment, path, flags);
+  const options = { kindName: recordKindName, ...keys };
   for await (const line of dumpWal(environment, storePaths(path).log, options)) {
     if (session.output.isJson) await session.output.value(line);
     else await session.output.line(line);
@@ -60,11 +65,13 @@ export async function walDump(session: Session, dataDir: string): Promise<void> 
 }
 
 /** Reads the whole log and prints what is in each segment, and how it ends. */
-export async function walVerify(session: Session, dataDir: string): Promise<void> {
+export async function walVerify(session: Session, flags: OfflineFlags): Promise<void> {
+  const { dataDir } = flags;
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
-  const found = await checkWal(environment, storePaths(path).log);
+  const keys = await keysOf(environment, path, flags);
+  const found = await checkWal(environment, storePaths(path).log, keys);
   const { segments, damage, ...sums } = found;
   const { output } = session;
   if (output.isJson) {
@@ -142,13 +149,17 @@ export async function requireStopped(
   }
 }
 
-async function checkFiles(environment: Environment, path: string): Promise<Problem[]> {
+async function checkFiles(
+  environment: Environment,
+  path: string,
+  keys: { readonly keys?: DataKeys },
+): Promise<Problem[]> {
   const { log, pages } = storePaths(path);
   const problems: Problem[] = [];
-  const wal = await checkWal(environment, log);
+  const wal = await checkWal(environment, log, keys);
   if (wal.damage !== undefined) problems.push({ where: log, what: wal.damage.message });
   try {
-    const report = await verifyPages(environment, pages);
+    const report = await verifyPages(environment, pages, keys);
     if (report?.header.isClean !== true) return problems; // whole only with its log: recovery tells
     for (const { page, reason, expected, found } of report.problems) {
       const what = `${reason}, expected ${expected}, found ${found}`;
@@ -160,9 +171,17 @@ async function checkFiles(environment: Environment, path: string): Promise<Probl
   return problems;
 }
 
-async function checkStore(environment: Environment, path: string): Promise<Problem[]> {
+async function checkStore(
+  environment: Environment,
+  path: string,
+  flags: OfflineFlags,
+): Promise<Problem[]> {
   try {
-    const store = await Store.open(environment, { path, memoryBytes: CHECK_MEMORY_BYTES });
+    const store = await Store.open(environment, {
+      path,
+      memoryBytes: CHECK_MEMORY_BYTES,
+      ...encryptionOf(flags),
+    });
     try {
       const findings = await store.check();
       return findings.map(({ tree, page, type, message }) => ({

@@ -1,6 +1,7 @@
 import { createNodeEnvironment } from "@kvs/node";
 import { type RecoveryProgress, type RecoveryReport, Store } from "@kvs/txn";
 import { type Session, callersPath } from "../session.ts";
+import { type OfflineFlags, encryptionOf } from "./encryption.ts";
 import { requireStopped } from "./offline.ts";
 
 /** Page cache while a store is recovered: pages that the log names are brought in once in a while. */
@@ -10,7 +11,8 @@ const PROGRESS_MS = 1000;
 const MIB: number = 1 << 20;
 
 /** Recovers a stopped server's data, makes a checkpoint, closes, and prints what there was to do. */
-export async function recover(session: Session, dataDir: string): Promise<void> {
+export async function recover(session: Session, flags: OfflineFlags): Promise<void> {
+  const { dataDir } = flags;
   const environment = createNodeEnvironment();
   const path = callersPath(dataDir);
   await requireStopped(environment, path, dataDir);
@@ -18,6 +20,7 @@ export async function recover(session: Session, dataDir: string): Promise<void> 
     path,
     memoryBytes: RECOVER_MEMORY_BYTES,
     onProgress: progressTeller(session),
+    ...encryptionOf(flags),
   });
   const { output } = session;
   if (output.isJson) await output.value(report);
