@@ -3,6 +3,7 @@ import { InstantWorld, SimStorage } from "@kvs/sim";
 import { type StoreOptions } from "@kvs/txn";
 import { expect, test } from "vitest";
 import { findCanary } from "../src/scenarios/storage/canary.ts";
+import { HotCopies } from "../src/scenarios/storage/hot-copies.ts";
 import { LONG_SCRIPT } from "../src/scenarios/storage/long-script.ts";
 import { MAIN } from "../src/scenarios/storage/modelled-store.ts";
 import { Script, deletes, range } from "../src/scenarios/storage/script.ts";
@@ -47,8 +48,10 @@ test("the images of a plain store do: whoever listens can hear", async () => {
 test("keys change and copies are taken between batches, and all is as the model says", async () => {
   const storage = new SimStorage({ random: createRandom(1) });
   const store = { path: "store", memoryBytes: 8 * 4096, segmentBytes: 16_384, ...SEALED };
+  const model = new StoreModel(MAIN);
+  const copies = new HotCopies({ model, store });
   await new InstantWorld(storage, { answers: "in-turn" }).run(async (environment) => {
-    const script = new Script({ environment, store, model: new StoreModel(MAIN) });
+    const script = new Script({ environment, store, model, hooks: { copies } });
     await script.run([
       () => script.batch(range(0, 40, 300)),
       () => Promise.all([script.rotate(), script.batch(range(5, 15, 5000))]),
@@ -59,4 +62,7 @@ test("keys change and copies are taken between batches, and all is as the model 
     ]);
     expect(script.operations).toBe(6);
   });
+
+  expect(await copies.violations()).toEqual([]);
+  expect(copies.restored).toBe(2);
 });

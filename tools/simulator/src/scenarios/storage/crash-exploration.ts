@@ -11,6 +11,8 @@ const RECOVERIES_MAX = 200;
 /** Every subset of so many sectors is tried at each call, and at each call of a recovery. */
 const LAST_SECTORS = 8;
 const LAST_SECTORS_IN_RECOVERY = 6;
+/** At this share of its disk calls a recovery is crashed. */
+const RECOVERY_SHARE = 0.1;
 /** Images that are drawn besides, of all that is pending. */
 const DRAWN_IMAGES = 4;
 
@@ -31,6 +33,7 @@ export function exploreDrawnCrashes(
     recoveriesMax: RECOVERIES_MAX,
     images: (storage, draws) => imagesOf(storage, draws, LAST_SECTORS),
     imagesOfRecovery: (storage, draws) => imagesOf(storage, draws, LAST_SECTORS_IN_RECOVERY),
+    recoveryShare: RECOVERY_SHARE,
     crashesRecovery: (_, { images, recoveryCrashes }) => recoveryCrashes * 2 <= images,
   });
 }

@@ -3,6 +3,7 @@ import { BlockHashes, type DiskCall, InstantWorld, SimStorage } from "@kvs/sim";
 import { type StoreOptions } from "@kvs/txn";
 import { StorageViolation } from "./audit.ts";
 import { ChangeWatch } from "./change-watch.ts";
+import { HotCopies } from "./hot-copies.ts";
 import { type LifeHooks, MAIN } from "./modelled-store.ts";
 import { recover } from "./recover.ts";
 import { type Allowance, StoreModel } from "./store-model.ts";
@@ -35,6 +36,8 @@ export interface CrashOptions {
   images(storage: SimStorage, random: Random): Iterable<SimStorage>;
   /** Whether the recovery of this image is crashed too, at each of its disk calls. */
   crashesRecovery?(random: Random, report: CrashReport): boolean;
+  /** Crash such a recovery at this share of its disk calls only, drawn. Default: 1. */
+  readonly recoveryShare?: number;
   /** Images of a power cut at one moment of a recovery; default: the extremes and a drawn one. */
   imagesOfRecovery?(storage: SimStorage, random: Random): Iterable<SimStorage>;
 }
@@ -181,9 +184,12 @@ class CrashExplorer {
     };
     const { mutants = [] } = this.#options;
     const world = new InstantWorld(storage, { answers: "in-turn", mutants, disk: { onCall } });
+    const copies = new HotCopies({ model, store: this.#subject.store, mutants });
     const { operations } = await world.run((environment) =>
-      this.#subject.run(environment, model, {}),
+      this.#subject.run(environment, model, { copies }),
     );
+    const [violation] = await copies.violations();
+    if (violation !== undefined) throw new StorageViolation(violation);
     this.#report.operations = operations;
     return { points, model, calls };
   }
@@ -220,9 +226,7 @@ class CrashExplorer {
     const again: SimStorage[] = [];
     const batch = await this.#recoverOnce(image.clone(), model, {
       allowed,
-      ...(isCrashed
-        ? { crashed: (storage) => again.push(...this.#imagesOfRecovery(storage)) }
-        : {}),
+      ...(isCrashed ? { crashed: (storage) => this.#takeImagesOfRecovery(storage, again) } : {}),
     });
     for (const crashed of again) {
       this.#report.recoveryCrashes++;
@@ -236,6 +240,12 @@ class CrashExplorer {
       }
     }
     return batch;
+  }
+
+  #takeImagesOfRecovery(storage: SimStorage, into: SimStorage[]): void {
+    const { recoveryShare = 1 } = this.#options;
+    if (!this.#random.chance(recoveryShare)) return;
+    into.push(...this.#imagesOfRecovery(storage));
   }
 
   /** Images of a power cut during recovery: the worst case, all kept, and a drawn one, or others. */

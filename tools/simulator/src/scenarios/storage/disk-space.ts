@@ -8,7 +8,7 @@ export const FLOOD_FAULT = "disk.flooded";
 const BALLAST_PATH = "ballast";
 const BALLAST_BYTES: number = 4 << 20;
 /** What fills it to the last block, for a while. */
-const FLOOD_PATH = "flood";
+export const FLOOD_PATH = "flood";
 const FLOOD_BYTES: number = 16 << 20;
 /** The disk is full for this long, at most, and then has room for as long again. */
 const FLOOD_MS_MAX = 3000;

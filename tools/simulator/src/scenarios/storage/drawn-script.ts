@@ -12,6 +12,9 @@ const STEPS_MAX = 40;
 /** Rows of one step, at most: a script is run many times. */
 const ROWS_MAX = 30;
 
+/** Light scripts have few and short rows: fewer of their images differ, so more are tried. */
+const LIGHT_SHARE = 0.75;
+
 /** Lengths at which something else happens, for the longest keys and the shortest. */
 const LENGTHS: readonly number[] = [0, 1, 20, 20, 90, 300, 700, 982, 983, 1500, 4032, 4033, 9000];
 
@@ -23,7 +26,7 @@ const LENGTHS: readonly number[] = [0, 1, 20, 20, 90, 300, 700, 982, 983, 1500, 
 export function drawScript(random: Random, knobs: StoreKnobs): CrashSubject {
   const { store } = knobs;
   const steps: ScriptStep[] = [];
-  const isLight = random.chance(0.5);
+  const isLight = random.chance(LIGHT_SHARE);
   const count = STEPS_MIN + random.below(STEPS_MAX - STEPS_MIN);
   for (let step = 0; step < count; step++) steps.push(drawStep(random, isLight));
   return {

@@ -1,7 +1,8 @@
-import { type Random } from "@kvs/env";
+import { type Random, isKvsError } from "@kvs/env";
 import { type SimStorage } from "@kvs/sim";
 import { type StoreOptions } from "@kvs/txn";
 import { type CrashReport } from "./crash-explorer.ts";
+import { FLOOD_PATH } from "./disk-space.ts";
 import { recover } from "./recover.ts";
 import { type Allowance, type StoreModel } from "./store-model.ts";
 
@@ -34,6 +35,7 @@ export class ImageOracle {
   #points = 0;
   #inRecovery = 0;
   #recovered = 0;
+  #withoutSpace = 0;
 
   constructor(options: ImageOracleOptions) {
     this.#options = options;
@@ -46,6 +48,11 @@ export class ImageOracle {
     readonly recovered: number;
   } {
     return { points: this.#points, inRecovery: this.#inRecovery, recovered: this.#recovered };
+  }
+
+  /** Recoveries that were refused for lack of space, and then had it. */
+  get withoutSpace(): number {
+    return this.#withoutSpace;
   }
 
   /** Counts what somebody else tried. */
@@ -77,13 +84,34 @@ export class ImageOracle {
     return violations;
   }
 
+  /**
+   * The image, with space given back if its recovery asks for it: on a disk that was full before the
+   * log had its reserve, nothing can be promised but that no harm comes of it.
+   */
+  async #withSpace(image: SimStorage, allowed: Allowance): Promise<SimStorage> {
+    const { model, store, mutants, random } = this.#options;
+    if (!image.files().includes(FLOOD_PATH)) return image;
+    const refused = image.clone();
+    try {
+      await recover(refused, model, { store, mutants, random: random.split("full"), allowed });
+      return image;
+    } catch (error) {
+      if (!isKvsError(error, "DISK_FULL") && !isKvsError(error, "WAL_DISK_FULL")) throw error;
+    }
+    this.#withoutSpace++;
+    refused.processDied();
+    refused.removeFile(FLOOD_PATH);
+    return refused;
+  }
+
   /** Recovers an image; crashes that once, somewhere, and recovers again. */
   async #recoverTwice(image: SimStorage, allowed: Allowance): Promise<void> {
     const { model, store, mutants } = this.#options;
     const random = this.#options.random.split(`recovery-${this.#recovered}`);
     const options = { store, mutants, random };
     let crashed: SimStorage | undefined;
-    const batch = await recover(image.clone(), model, {
+    const first = await this.#withSpace(image, allowed);
+    const batch = await recover(first.clone(), model, {
       ...options,
       allowed,
       isThorough: random.chance(0.2),

@@ -1,5 +1,6 @@
 import { type Environment, KvsError, assert, isKvsError } from "@kvs/env";
 import { type Mutation, Store, type StoreOptions } from "@kvs/txn";
+import { type HotCopies } from "./hot-copies.ts";
 import { type ModelMutation, type StoreModel } from "./store-model.ts";
 import { valueOf } from "./values.ts";
 
@@ -19,6 +20,11 @@ export interface PlannedMutation {
 export interface LifeHooks {
   /** Called when a batch is answered, before anything else happens. */
   readonly onAcknowledged?: (batch: number) => void;
+  /**
+   * Where copies of the store go. They are looked at when the life is over: a world that restores one
+   * cannot run inside of another.
+   */
+  readonly copies?: HotCopies;
   /** Called when a step fails; decides whether the next is taken. Default: the life ends with it. */
   readonly onFailed?: (error: unknown, store: Store | undefined) => Promise<"go-on">;
 }

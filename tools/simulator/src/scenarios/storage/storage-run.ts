@@ -337,6 +337,7 @@ export class StorageRun {
         ...Object.entries(probes),
         ["batches submitted", submitted],
         ["copies restored", this.#copies.restored],
+        ["recoveries without space", this.#images.withoutSpace],
         ["stores sealed", this.#knobs.store.encryption === undefined ? 0 : 1],
         ["answers checked", this.#answers.checked],
         ["pages written", this.#disk.pagesWritten],
