@@ -144,11 +144,12 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
     const isLast = (flags & LAST_FRAGMENT) !== 0;
     if (isFirst) this.#partStart = fragment.start;
     const start = this.#partStart;
+    // Opened in any case: else a record could be hidden by making it look like the rest of another.
+    const content = this.#opener.open(fragment, fragment.start, payload);
     if (start === undefined) {
       if (isLast) this.#position = fragment.lsn as Lsn;
       return undefined; // the rest of a record that was dropped
     }
-    const content = this.#opener.open(fragment, fragment.start, payload);
     // The chunk will be filled anew before the rest is there.
     this.#parts.push(isFirst && isLast ? content : content.slice());
     if (!isLast) return undefined;

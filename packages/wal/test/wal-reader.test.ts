@@ -1,77 +1,45 @@
-import { noTestHooks } from "@kvs/env";
-import { toyCompressors } from "@kvs/sim";
+import { crc32 } from "@kvs/codec";
 import { expect, test } from "vitest";
 
-import { RecordOpener } from "../src/record-opener.ts";
-import { noSabotage } from "../src/sabotage.ts";
-import { findTail } from "../src/tail-repair.ts";
-import { WalReader } from "../src/wal-reader.ts";
-import { payloadOf } from "./fixture.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { newStorage, openWal, payloadOf, readAll, walError } from "./fixture.ts";
+import { TestKeys } from "./test-keys.ts";
 
-const CHUNK_BYTES = 16 << 10;
-const LARGEST_BYTES = 100_000;
+const FIRST = "log/00000000000000000000.wal";
+const FRAGMENT = 64;
+const FLAGS_OFFSET: number = FRAGMENT + 13;
+const FIRST_FLAG = 1;
 
-/** A log of some 4 MB that notes which memory it is read into. */
-class WatchedLog extends MemoryLog {
-  readonly buffers: Set<ArrayBufferLike> = new Set();
-  readCount = 0;
+test("a sealed record cannot be hidden by making it look like the rest of a dropped one", async () => {
+  const storage = newStorage();
+  const keys = new TestKeys();
+  const wal = await openWal(storage, { keys });
+  wal.append(1, payloadOf(1, 60));
+  wal.append(1, payloadOf(2, 60));
+  await wal.close();
+  const bytes = storage.readFile(FIRST);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  bytes[FLAGS_OFFSET]! &= ~FIRST_FLAG;
+  const end = FRAGMENT + 32 + view.getUint32(FRAGMENT + 4, true);
+  const seed = crc32(bytes.subarray(16, 24));
+  view.setUint32(FRAGMENT, crc32(bytes.subarray(FRAGMENT + 4, end), seed), true);
+  storage.writeFile(FIRST, bytes);
 
-  override read(base: number, target: Uint8Array, offset: number): Promise<number> {
-    this.buffers.add(target.buffer);
-    this.readCount++;
-    return super.read(base, target, offset);
-  }
+  const forged = await openWal(storage, { keys, sealedFrom: 0 });
 
-  get bufferBytes(): number {
-    let bytes = 0;
-    for (const { byteLength } of this.buffers) bytes += byteLength;
-    return bytes;
-  }
-}
-
-test("a scan's memory is one chunk, or the largest fragment, however long the log is", async () => {
-  const log = new WatchedLog({ segmentBytes: 128 << 10 });
-  let appended = 0;
-  for (let index = 0; log.buffer.lsn < 4_000_000; index++) {
-    const length = index % 97 === 50 ? LARGEST_BYTES : 700 + (index % 1000);
-    log.buffer.append(1, payloadOf(index, length), 0, length);
-    appended++;
-    if (index % 20 === 0) log.flush();
-  }
-  log.flush();
-  const opener = new RecordOpener({
-    source: log,
-    compressors: toyCompressors,
-    keys: undefined,
-    maxRecordBytes: LARGEST_BYTES,
-    sabotage: noSabotage,
-  });
-  const limit = (): number => log.buffer.lsn;
-  const reader = new WalReader({ source: log, from: 64, chunkBytes: CHUNK_BYTES, opener, limit });
-
-  let read = 0;
-  let batchBytesMax = 0;
-  for await (const batch of reader) {
-    let bytes = 0;
-    for (const { payload } of batch) bytes += payload.length;
-    batchBytesMax = Math.max(batchBytesMax, bytes);
-    read += batch.length;
-  }
-  expect(read).toBe(appended);
-  expect(reader.position).toBe(log.buffer.lsn);
-  expect(log.readCount).toBeGreaterThan(200);
-  // The chunk grows when a fragment is longer; what it was before is let go.
-  expect(log.longestRead).toBeLessThanOrEqual(Math.max(CHUNK_BYTES, LARGEST_BYTES + 32));
-  expect(log.bufferBytes).toBeLessThan(5 * (CHUNK_BYTES + LARGEST_BYTES));
-  expect(batchBytesMax).toBeLessThanOrEqual(CHUNK_BYTES + LARGEST_BYTES);
+  await expect(readAll(forged)).rejects.toEqual(walError("WAL_NOT_AUTHENTIC"));
 });
 
-test("the end of a log is found in a chunk's memory, too", async () => {
-  const log = new WatchedLog({ segmentBytes: 4 << 20 });
-  for (let index = 0; index < 1000; index++) log.buffer.append(1, payloadOf(index, 3000), 0, 3000);
-  log.flush();
-  const { lsn } = await findTail(log, noTestHooks);
-  expect(lsn).toBe(log.buffer.lsn);
-  expect(log.longestRead).toBeLessThanOrEqual(1 << 20);
+test("a sealed log whose head continues a dropped record reads from the next one", async () => {
+  const storage = newStorage();
+  const keys = new TestKeys();
+  const wal = await openWal(storage, { keys, segmentBytes: 1024 });
+  wal.append(1, payloadOf(1, 1500));
+  const lsn = wal.append(1, payloadOf(2, 60));
+  await wal.sync();
+  await wal.truncateBefore(1024);
+
+  const records = await readAll(wal);
+
+  expect(records).toHaveLength(1);
+  expect(records[0]).toMatchObject({ lsn, payload: payloadOf(2, 60) });
 });
