@@ -254,3 +254,30 @@ test("an intent that was carried out is not carried out again when its name come
   expect((await readAll(again)).map(({ kind }) => kind)).toEqual([1, 2, 9]);
   expect(storage.worstCase().files()).not.toContain("log/repair");
 });
+
+test("a full disk that keeps names from being renewed keeps no log from opening, nor from being truncated", async () => {
+  const { storage, kinds } = await writeLog();
+  for (let n = 0; n < 8; n++) {
+    const image = storage.clone();
+    let renames = 0;
+    const onCall = ({ operation }: DiskCall): DiskVerdict | undefined =>
+      operation === "rename" && ++renames > n && renames < 9
+        ? { type: "error", code: "DISK_FULL" }
+        : undefined;
+    const wal = await openWal(image, { ...OPTIONS, spareSegments: 0 }, { onCall });
+    expect((await readAll(wal)).map(({ kind }) => kind)).toEqual(kinds);
+    await wal.truncateBefore();
+    await wal.close();
+    const again = await openWal(image, OPTIONS);
+    expect((await readAll(again)).at(-1)).toMatchObject({ kind: 8 });
+    expect(image.files().some((path) => path.endsWith(".named"))).toBe(false);
+  }
+});
+
+test("an error of the disk while names are put right is one of opening", async () => {
+  const { storage } = await writeLog();
+  const onCall = ({ operation }: DiskCall): DiskVerdict | undefined =>
+    operation === "rename" ? { type: "error", code: "DISK_IO" } : undefined;
+  await expect(openWal(storage, OPTIONS, { onCall })).rejects.toMatchObject({ code: "DISK_IO" });
+  await expect(openWal(storage, OPTIONS)).resolves.toBeDefined();
+});

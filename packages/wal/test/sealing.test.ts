@@ -165,6 +165,37 @@ test("the keys in use are those of the segments that are left", async () => {
   expect(await wal.keysInUse()).toEqual(new Set([3]));
 });
 
+test("while nobody can tell which keys are in use, none is said to be free", async () => {
+  const storage = newStorage();
+  const keys = new TestKeys();
+  const first = await openWal(storage, { keys, segmentBytes: 1024 });
+  for (let index = 0; index < 6; index++) first.append(1, payloadOf(index, 700));
+  await first.close();
+  const wal = await openWal(storage, { keys });
+  storage.flipBit(FIRST, 8 * 500);
+  await expect(wal.keysInUse()).rejects.toMatchObject({
+    code: "WAL_DAMAGED",
+    details: { path: FIRST, offset: 64 },
+  });
+  storage.flipBit(FIRST, 8 * 500);
+  expect(await wal.keysInUse()).toEqual(new Set([1]));
+});
+
+test("the head may go while the keys in use are sought", async () => {
+  const storage = newStorage();
+  const keys = new TestKeys();
+  const first = await openWal(storage, { keys, segmentBytes: 1024, spareSegments: 0 });
+  for (let index = 0; index < 6; index++) {
+    keys.currentId = index < 3 ? 1 : 2;
+    first.append(1, payloadOf(index, 700));
+  }
+  await first.close();
+  const wal = await openWal(storage, { keys, spareSegments: 0 });
+  const [used] = await Promise.all([wal.keysInUse(), wal.truncateBefore()]);
+  expect(used.has(2)).toBe(true);
+  expect(await wal.keysInUse()).toEqual(new Set([2]));
+});
+
 /** Copies a sealed record of the log to the place of another, and mends the checksum. */
 async function moveRecord(world: WorldOptions): Promise<WalRecord[]> {
   const storage = newStorage();
