@@ -1,8 +1,13 @@
+import { enableCompileCache, flushCompileCache } from "node:module";
+import { join } from "node:path";
 import { type TaskRequest, type TaskResponse } from "./engine-message.ts";
-import { EngineTasks } from "./engine-tasks.ts";
 
 // The program of an engine's process: does what it is told, one task after the other, until the
-// channel closes.
+// channel closes. Compiled code is kept between starts, as the server's is: without that, the
+// compiler of TypeScript alone would hold more memory than the engine does beside its cache.
+enableCompileCache(join(import.meta.dirname, "../../node_modules/.cache/compile"));
+const { EngineTasks } = await import("./engine-tasks.ts");
+flushCompileCache(); // its end will be a kill
 const tasks = new EngineTasks(process.argv[2]!);
 
 process.on("message", (request: TaskRequest) => {

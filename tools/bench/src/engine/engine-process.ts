@@ -12,6 +12,8 @@ import {
 } from "./engine-message.ts";
 
 const PROGRAM = join(import.meta.dirname, "engine-host.ts");
+/** What `kvs-server` is started with. */
+const NODE_FLAGS = ["--max-semi-space-size=16"];
 
 /** A store in a process of its own: see `EngineTasks`. */
 export class EngineProcess {
@@ -28,7 +30,8 @@ export class EngineProcess {
   static start(folder: string): EngineProcess {
     mkdirSync(folder, { recursive: true });
     const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    return new EngineProcess(spawn(process.execPath, [PROGRAM, folder], { stdio: [...stdio] }));
+    const parameters = [...NODE_FLAGS, PROGRAM, folder];
+    return new EngineProcess(spawn(process.execPath, parameters, { stdio: [...stdio] }));
   }
 
   /** Starts a process, runs `body` with it, and ends the process, whatever becomes of `body`. */

@@ -20,7 +20,7 @@ export const recoverySuite: Suite = {
 const REPLAY_LOG_BYTES = 1e9;
 const REPLAY_LOG_QUICK_BYTES = 10e6;
 /** Few enough that the images of all pages come to less than a tenth of the log. */
-const REPLAY_KEYS = 400_000;
+const REPLAY_KEYS = 300_000;
 const REPLAY_KEYS_QUICK = 4000;
 const REPLAY_CALLERS = 512;
 const IMAGES_SHARE_MAX = 0.1;
