@@ -2,6 +2,7 @@ import { checkDocuments } from "./check-documents.ts";
 import { checkLayers } from "./check-layers.ts";
 import { checkLengths } from "./check-lengths.ts";
 import { checkManifests } from "./check-manifests.ts";
+import { checkReliability } from "./check-reliability.ts";
 import { checkWords } from "./check-words.ts";
 import { checkErrorCodes } from "./error-codes.ts";
 import { checkFence } from "./fence.ts";
@@ -28,5 +29,6 @@ export const CHECKS: readonly NamedCheck[] = [
   { name: "lengths", check: ({ tree }) => checkLengths(tree) },
   { name: "words", check: ({ tree }) => checkWords(tree) },
   { name: "documents", check: ({ tree }) => checkDocuments(tree) },
+  { name: "reliability", check: ({ tree }) => checkReliability(tree) },
   { name: "errors", check: ({ tree }) => checkErrorCodes(tree) },
 ];

@@ -15,17 +15,28 @@ import { StorageRun } from "./storage/storage-run.ts";
 export const storageScenario: Scenario = {
   name: "storage",
   description: "one store with a model beside it, under crashes, disk faults and damage",
+  // The engine has more: docs/testing.md says which test finds each.
   mutants: [
     "wal.skip-datasync",
+    "wal.skip-directory-sync",
     "wal.ignore-epoch",
     "pager.skip-wal-rule",
     "pager.ignore-checksum",
     "pager.write-live-frame",
+    "pager.double-allocate",
+    "pager.evict-dirty",
+    "pager.skip-header-sync",
+    "txn.ack-before-durable",
     "txn.skip-page-images",
     "txn.commit-before-mini",
+    "txn.checkpoint-skips-page",
+    "txn.truncate-log-early",
     "txn.skip-undo",
+    "txn.skip-compensation",
     "txn.free-before-commit",
     "txn.prune-tombstone-early",
+    "txn.copy-skips-log",
+    "txn.keyring-no-sync",
   ],
   faultKinds: [
     ...allowedKinds({ canCrashAll: false }).filter((kind) => !kind.startsWith("network.")),

@@ -36,7 +36,7 @@ export interface CrashOptions {
   images(storage: SimStorage, random: Random): Iterable<SimStorage>;
   /** Whether the recovery of this image is crashed too, at each of its disk calls. */
   crashesRecovery?(random: Random, report: CrashReport): boolean;
-  /** Crash such a recovery at this share of its disk calls only, drawn. Default: 1. */
+  /** Crash such a recovery at about this share of its disk calls only, in runs. Default: at all. */
   readonly recoveryShare?: number;
   /** Images of a power cut at one moment of a recovery; default: the extremes and a drawn one. */
   imagesOfRecovery?(storage: SimStorage, random: Random): Iterable<SimStorage>;
@@ -59,8 +59,11 @@ export interface CrashReport {
 
 /** Disk calls whose images are kept in memory at a time. */
 const CALLS_PER_RUN = 64;
-/** Drawn calls come in runs of so many: what is written in one go is crashed at every step. */
-const NEIGHBOURS = 4;
+/**
+ * Drawn calls come in runs of so many, in recoveries as well: what is written in one go is crashed at
+ * every step, and neighbours have most of their images in common.
+ */
+const NEIGHBOURS = 20;
 /** An exploration that found so much need not go on. */
 const VIOLATIONS_MAX = 5;
 /** One recovery in so many is looked at from all sides; the others are read once, in order. */
@@ -104,6 +107,8 @@ class CrashExplorer {
   readonly #known = new Map<string, number>();
   /** Calls to crash at, where that is not each; never more than one run of the subject takes. */
   #drawn: ReadonlySet<number> | undefined;
+  /** Calls of this recovery that are left of a run. */
+  #dueInRecovery = 0;
   readonly #report: CrashReport & { operations: number } = {
     operations: 0,
     diskCalls: 0,
@@ -222,6 +227,7 @@ class CrashExplorer {
 
   /** Recovers an image; perhaps crashes that, and recovers again. */
   async #recover(image: SimStorage, model: StoreModel, allowed: Allowance): Promise<number> {
+    this.#dueInRecovery = 0;
     const isCrashed = this.#options.crashesRecovery?.(this.#random, this.#report) ?? false;
     const again: SimStorage[] = [];
     const batch = await this.#recoverOnce(image.clone(), model, {
@@ -243,8 +249,11 @@ class CrashExplorer {
   }
 
   #takeImagesOfRecovery(storage: SimStorage, into: SimStorage[]): void {
-    const { recoveryShare = 1 } = this.#options;
-    if (!this.#random.chance(recoveryShare)) return;
+    const { recoveryShare } = this.#options;
+    if (recoveryShare !== undefined && this.#dueInRecovery-- <= 0) {
+      if (!this.#random.chance(recoveryShare / NEIGHBOURS)) return;
+      this.#dueInRecovery = NEIGHBOURS - 1;
+    }
     into.push(...this.#imagesOfRecovery(storage));
   }
 
