@@ -30,7 +30,8 @@ function packed(plain: Uint8Array): Uint8Array | undefined {
   return packer.result();
 }
 
-test("REL-P4 values of every length at the edges of pages and blocks come back", () => {
+// REL-P4
+test("values of every length at the edges of pages and blocks come back", () => {
   for (const length of [4033, 8064, 9000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 1_000_000]) {
     const plain = prose(length);
     const result = packed(plain)!;
@@ -70,6 +71,7 @@ function forged(...heads: readonly number[]): Uint8Array {
   return bytes;
 }
 
+// REL-S6
 test("btree.trust-plain-length: a length that the blocks do not have is damage, before it is allocated", () => {
   const plain = prose(300_000);
   const result = packed(plain)!;

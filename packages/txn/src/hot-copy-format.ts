@@ -36,7 +36,7 @@ export const FRAME_END = 5;
 
 export const FRAME_HEADER_BYTES = 24;
 /** The longest payload: a reader holds no more than one. */
-export const FRAME_BYTES_MAX: number = 1 << 20;
+const FRAME_BYTES_MAX: number = 1 << 20;
 const VERSION = 1;
 const MAGIC: readonly number[] = [0x4b, 0x56, 0x53, 0x43, 0x4f, 0x50, 0x59, 0x0a];
 

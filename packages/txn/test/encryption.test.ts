@@ -1,35 +1,21 @@
-import { type Cipher, type Ciphers, type Environment, createRandom, pick } from "@kvs/env";
-import { InstantWorld, type InstantWorldOptions, type SimStorage } from "@kvs/sim";
+import { type Cipher, type Ciphers, type Environment, createRandom } from "@kvs/env";
+import { InstantWorld, type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { Store, type StoreOptions, listKeys, restoreCopy } from "../src/index.ts";
-import { Writer, copyOf, inPieces, restoreInto } from "./copy-fixture.ts";
+import { copyOf, inPieces, restoreInto } from "./copy-fixture.ts";
 import {
   SMALL,
   bytes,
   codeIs,
   contentOf,
-  del,
   expectSound,
   newStorage,
-  put,
   text,
   withStore,
 } from "./fixture.ts";
+import { CANARY, SEALED, sing } from "./sealed-fixture.ts";
 import { testProvider } from "./test-keys.ts";
-
-const SEALED = { encryption: { provider: testProvider() } };
-const CANARY = "yellow-bird";
-
-/** Rows with the canary in keys and values of every kind. */
-async function sing(store: Store, rounds = 30): Promise<void> {
-  for (let at = 0; at < rounds; at++) {
-    const length = at % 6 === 0 ? 9000 : 20 + at * 9;
-    const key = at % 5 === 0 ? CANARY.repeat(80) : CANARY;
-    await store.batch([put(`${key} ${at % 20}`, CANARY.padEnd(length, CANARY))]);
-  }
-  await store.batch([del(`${CANARY} 1`), del(`${CANARY} 2`)]);
-}
 
 function read(store: Store): Promise<Record<string, string>> {
   return contentOf(store);
@@ -43,6 +29,7 @@ function expectSilence(storage: SimStorage): void {
   }
 }
 
+// REL-S13
 test("no key and no value is readable on the disk, whatever a power cut leaves, nor in a copy", async () => {
   const storage = newStorage();
   let calls = 0;
@@ -87,6 +74,7 @@ function filesOf(storage: SimStorage): Record<string, string> {
   return Object.fromEntries(storage.files().map((path) => [path, text(storage.readFile(path))]));
 }
 
+// REL-S13
 test("without the key, or with a wrong one, a store is refused before anything is changed", async () => {
   const storage = newStorage();
   await withStore(storage, (store) => sing(store), { store: SEALED });
@@ -180,123 +168,6 @@ test("a master key is replaced without touching the data", async () => {
   await withStore(storage.worstCase(), expectSound, { store: second });
 });
 
-test("keys are rotated while batches come, and what was answered stays", async () => {
-  const storage = newStorage();
-  const world: InstantWorldOptions = { answers: "in-turn" };
-  const answered = await withStore(
-    storage,
-    async (store) => {
-      await sing(store);
-      const writer = new Writer();
-      writer.start(store, (round) => [put(`live ${round % 50}`, `${round}`)]);
-      const [first, second] = await Promise.all([store.rotateKeys(), store.rotateKeys()]);
-      await writer.stop();
-      expect([first.keyId, second.keyId, second.kept]).toEqual([2, 3, []]);
-      await expectSound(store);
-      return writer.answered.length;
-    },
-    { store: SEALED, world },
-  );
-  expect(answered).toBeGreaterThan(10);
-  await withStore(
-    storage.worstCase(),
-    async (store) => {
-      expect(text((await store.get(bytes(`live ${(answered - 1) % 50}`)))!)).toBe(
-        `${answered - 1}`,
-      );
-      await expectSound(store);
-    },
-    { store: SEALED },
-  );
-});
-
-/** Images of the disk in the middle of a rotation, and what the store holds all the while. */
-async function imagesOfRotation(
-  mutants: readonly string[] = [],
-): Promise<{ images: SimStorage[]; content: Record<string, string> }> {
-  const storage = newStorage();
-  const content = await withStore(
-    storage,
-    async (store) => {
-      await sing(store, 20);
-      return contentOf(store);
-    },
-    { store: SEALED },
-  );
-  const images: SimStorage[] = [];
-  const modes = ["worst-case", "keep-all", "subset", "torn"] as const;
-  let isWatched = false;
-  const onCall = (): undefined => {
-    if (!isWatched) return;
-    images.push(
-      storage.sampleCrashImage(
-        createRandom(images.length),
-        pick(createRandom(images.length), modes),
-      ),
-    );
-  };
-  await withStore(
-    storage,
-    async (store) => {
-      isWatched = true;
-      await store.rotateKeys();
-      isWatched = false;
-    },
-    { store: SEALED, world: { disk: { onCall }, mutants } },
-  );
-  return { images, content };
-}
-
-test("a crash at any moment of a rotation loses nothing, and the next open brings it to its end", async () => {
-  const { images, content } = await imagesOfRotation();
-  expect(images.length).toBeGreaterThan(60);
-  let resumed = 0;
-  for (const image of images) {
-    const probe = (name: string): void => {
-      if (name === "txn.rotation-resumed") resumed++;
-    };
-    await withStore(
-      image,
-      async (store, { clock }) => {
-        expect(await contentOf(store)).toEqual(content);
-        await new Promise<void>((resolve) => clock.schedule(1000, resolve));
-        const states = store.keys().map(({ state }) => state);
-        expect(states.filter((state) => state === "retired" || state === "rewritten")).toEqual([]);
-      },
-      { store: SEALED, world: { hooks: { probe } } },
-    );
-  }
-  expect(resumed).toBeGreaterThan(10);
-});
-
-test("txn.destroy-key-early: a key goes only when neither page nor log needs it", async () => {
-  const { images, content } = await imagesOfRotation(["txn.destroy-key-early"]).catch(() => ({
-    images: [],
-    content: undefined, // the rotation itself met a page that it could not read
-  }));
-  let isLost = content === undefined;
-  for (const image of images) {
-    const found = await withStore(image, read, { store: SEALED }).catch(() => undefined);
-    isLost ||= JSON.stringify(found) !== JSON.stringify(content);
-  }
-  expect(isLost).toBe(true);
-});
-
-test("keys that a copy under way may need are kept until the next rotation", async () => {
-  await withStore(
-    newStorage(),
-    async (store) => {
-      await sing(store, 10);
-      const pieces = store.hotCopy()[Symbol.asyncIterator]();
-      await pieces.next();
-      expect(await store.rotateKeys()).toMatchObject({ keyId: 2, destroyed: [], kept: [1] });
-      while ((await pieces.next()).done !== true);
-      expect(await store.rotateKeys()).toMatchObject({ keyId: 3, destroyed: [1, 2], kept: [] });
-    },
-    { store: SEALED },
-  );
-});
-
 /** Notes every nonce that a key seals with, and complains about the second use. */
 class NonceLedger {
   readonly repeated: string[] = [];
@@ -365,6 +236,7 @@ async function noncesOfThree(mutants: readonly string[]): Promise<NonceLedger> {
   return ledger;
 }
 
+// REL-S13
 test("a store, its restored copies and its older states, all going on, share no nonce of a key", async () => {
   const ledger = await noncesOfThree([]);
   expect(ledger.count).toBeGreaterThan(300);

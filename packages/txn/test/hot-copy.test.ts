@@ -97,6 +97,7 @@ async function* each(parts: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
   yield* parts;
 }
 
+// REL-O1
 test("a copy made while writers go on holds a prefix with all that was answered before", async () => {
   for (let seed = 1; seed <= 8; seed++) {
     const { low, high, before, after } = await copyWhileWriting(seed);
@@ -209,6 +210,7 @@ async function smallCopy(): Promise<Uint8Array> {
   });
 }
 
+// REL-O1
 test("a damaged copy is refused, wherever the damage is, and leaves no store", async () => {
   const copy = await smallCopy();
   const random = createRandom(5);

@@ -132,7 +132,10 @@ export class Transactions {
 
   /** Prepared transactions. */
   get prepared(): PreparedTransactions {
-    assert(this.#prepared !== undefined, "transactions are prepared where there is a tree for them");
+    assert(
+      this.#prepared !== undefined,
+      "transactions are prepared where there is a tree for them",
+    );
     return this.#prepared;
   }
 
