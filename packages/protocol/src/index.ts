@@ -71,6 +71,15 @@ export {
 export { checkCollectionName, checkDatabaseName } from "./names.ts";
 export { type ProtocolErrorCode, protocolError } from "./protocol-error.ts";
 export { queryDocument, readQueryDocument } from "./query-document.ts";
+export { type TransactionRunner, runTransaction } from "./run-transaction.ts";
+export {
+  type Isolation,
+  type RetryOptions,
+  type Savepoint,
+  type Transaction,
+  type TransactionOptions,
+  type Transactional,
+} from "./transaction.ts";
 export {
   NO_REQUEST,
   OperationCode,

@@ -47,6 +47,7 @@ test("the package exports these names", () => {
       "readQueryDocument",
       "readWelcome",
       "requestKind",
+      "runTransaction",
       "toKvsError",
       "welcomeDocument",
       "writeError",

@@ -1,6 +1,6 @@
 import { type Environment } from "@kvs/env";
 import { type DatabaseProvider, type HostedDatabase, checkDatabaseName } from "@kvs/protocol";
-import { type CommitPipe, type StoreStats } from "@kvs/txn";
+import { type CommitPipe, type StoreStats, Transactions } from "@kvs/txn";
 import { Expiry } from "./expiry.ts";
 import { LocalDatabase } from "./local-database.ts";
 import { type RowSource, RowStore } from "./row-store.ts";
@@ -10,6 +10,8 @@ import { SpaceList } from "./space-list.ts";
 export interface EngineParts {
   readonly rows: RowSource;
   readonly pipe: CommitPipe;
+  /** The tree for prepared transactions; without it nothing is prepared. */
+  readonly preparedTree?: number;
   checkpoint(): Promise<void>;
   stats(): StoreStats;
   /** Bytes on disk, log included. */
@@ -21,27 +23,29 @@ export interface EngineParts {
  * not own the store: close this first, then the store.
  */
 export class DatabaseEngine implements DatabaseProvider {
+  readonly #environment: Environment;
   readonly #parts: EngineParts;
+  readonly #transactions: Transactions;
   readonly #rows: RowStore;
   readonly #spaces: SpaceList;
   readonly #expiry: Expiry;
 
-  private constructor(environment: Environment, parts: EngineParts) {
-    const { rows, pipe } = parts;
+  private constructor(environment: Environment, parts: EngineParts, transactions: Transactions) {
+    const { clock, random } = environment;
+    this.#environment = environment;
     this.#parts = parts;
-    this.#rows = new RowStore({
-      clock: environment.clock,
-      random: environment.random,
-      rows,
-      pipe,
-    });
+    this.#transactions = transactions;
+    this.#rows = new RowStore({ clock, random, rows: parts.rows, transactions });
     this.#spaces = new SpaceList(this.#rows);
     this.#expiry = new Expiry(this.#rows);
   }
 
   /** Begins to serve the databases of a store, and to remove what expires. */
   static async open(environment: Environment, parts: EngineParts): Promise<DatabaseEngine> {
-    const engine = new DatabaseEngine(environment, parts);
+    const { rows: source, pipe, preparedTree } = parts;
+    const prepared = preparedTree === undefined ? {} : { preparedTree };
+    const transactions = await Transactions.open(environment, { source, pipe, ...prepared });
+    const engine = new DatabaseEngine(environment, parts, transactions);
     await engine.#expiry.start();
     return engine;
   }
@@ -59,7 +63,11 @@ export class DatabaseEngine implements DatabaseProvider {
    */
   database(name: string, closed: () => Promise<void> = nothing): LocalDatabase {
     checkDatabaseName(name);
+    const { clock, random } = this.#environment;
     return new LocalDatabase(name, {
+      clock,
+      random,
+      transactions: this.#transactions,
       engine: this.#parts,
       rows: this.#rows,
       spaces: this.#spaces,
@@ -68,13 +76,19 @@ export class DatabaseEngine implements DatabaseProvider {
     });
   }
 
+  /** The transactions of all databases. */
+  get transactions(): Transactions {
+    return this.#transactions;
+  }
+
   /** Names of the databases that something was written into, sorted. */
   databases(): Promise<string[]> {
     return this.#spaces.databases();
   }
 
-  /** Waits for the writes that have begun, and stops removing what expires. */
+  /** Rolls transactions back, waits for the writes that have begun, and stops removing what expires. */
   async close(): Promise<void> {
+    this.#transactions.close();
     await this.#rows.idle();
     await this.#expiry.stop();
   }

@@ -21,7 +21,7 @@ import {
 } from "@kvs/protocol";
 import { type Mutation, type VersionedValue, timestampToMs } from "@kvs/txn";
 import { FindCursor } from "./find-cursor.ts";
-import { type RowStore } from "./row-store.ts";
+import { type RowAccess } from "./row-access.ts";
 import { decodeDocumentRow, keyOfRow, rowKey, rowRange, writeDocumentHead } from "./rows.ts";
 import { type SpaceList } from "./space-list.ts";
 import { isoTime } from "./iso-time.ts";
@@ -32,7 +32,7 @@ const ID_BYTES_MAX = 512;
 export interface DocumentStoreParts {
   readonly database: string;
   readonly name: string;
-  readonly rows: RowStore;
+  readonly rows: RowAccess;
   readonly spaces: SpaceList;
 }
 
@@ -46,7 +46,7 @@ export interface FoundDocument {
 export class DocumentStore<T extends object> implements Collection<T> {
   readonly name: string;
   readonly #database: string;
-  readonly #rows: RowStore;
+  readonly #rows: RowAccess;
   readonly #spaces: SpaceList;
   readonly #encoder = new ByteWriter({ initialBytes: 1024 });
 

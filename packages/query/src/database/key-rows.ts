@@ -7,9 +7,10 @@ import {
 } from "@kvs/protocol";
 import { type Mutation, type Timestamp, type VersionedValue, timestampToMs } from "@kvs/txn";
 import { type Expiry } from "./expiry.ts";
-import { type RowStore } from "./row-store.ts";
+import { type RowAccess } from "./row-access.ts";
 import { decodeValueRow, encodeValueRow, expiryKey, rowKey } from "./rows.ts";
 import { type SpaceList } from "./space-list.ts";
+import { type TransactionRows } from "./transaction-rows.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -19,11 +20,11 @@ const NOTHING = new Uint8Array(0);
  */
 export class KeyRows {
   readonly #database: string;
-  readonly #rows: RowStore;
+  readonly #rows: RowAccess;
   readonly #spaces: SpaceList;
   readonly #expiry: Expiry;
 
-  constructor(database: string, rows: RowStore, spaces: SpaceList, expiry: Expiry) {
+  constructor(database: string, rows: RowAccess, spaces: SpaceList, expiry: Expiry) {
     this.#database = database;
     this.#rows = rows;
     this.#spaces = spaces;
@@ -41,6 +42,11 @@ export class KeyRows {
     const found = this.#rows.read(rowKey(space, key));
     if (found instanceof Promise) return found.then((entry) => this.visible(entry));
     return this.visible(found);
+  }
+
+  /** As `get`, of a transaction that locks the key. */
+  async getForUpdate(key: Uint8Array, rows: TransactionRows): Promise<RawEntry | undefined> {
+    return this.visible(await rows.readForUpdate(rowKey(await this.#ensureSpace(), key)));
   }
 
   async put(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number> {

@@ -1,7 +1,9 @@
+import { type Clock, type Random } from "@kvs/env";
 import {
   type Collection,
   type DatabaseStats,
   type HostedDatabase,
+  type Isolation,
   type KeyValue,
   type RawCondition,
   type RawCursor,
@@ -9,18 +11,28 @@ import {
   type RawOperation,
   type RawPutOptions,
   type RawRange,
+  type RetryOptions,
+  type Transaction,
+  type TransactionOptions,
+  type Transactional,
   checkCollectionName,
+  runTransaction,
 } from "@kvs/protocol";
+import { type Transactions } from "@kvs/txn";
 import { type EngineParts } from "./database-engine.ts";
 import { DocumentStore } from "./document-store.ts";
 import { type Expiry } from "./expiry.ts";
 import { KeyRows } from "./key-rows.ts";
 import { KeyValueView } from "./key-value-view.ts";
+import { LocalTransaction } from "./local-transaction.ts";
 import { RawWalk } from "./raw-walk.ts";
 import { type RowStore } from "./row-store.ts";
 import { type SpaceList } from "./space-list.ts";
 
 export interface LocalDatabaseParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transactions: Transactions;
   readonly engine: EngineParts;
   readonly rows: RowStore;
   readonly spaces: SpaceList;
@@ -30,7 +42,7 @@ export interface LocalDatabaseParts {
 }
 
 /** A database in this process. */
-export class LocalDatabase implements HostedDatabase {
+export class LocalDatabase implements HostedDatabase, Transactional {
   readonly name: string;
   readonly kv: KeyValue;
   readonly #parts: LocalDatabaseParts;
@@ -72,7 +84,25 @@ export class LocalDatabase implements HostedDatabase {
   }
 
   scanRaw(range: RawRange): RawCursor {
-    return new RawWalk(this.#parts.rows, this.#keys, range);
+    const { rows } = this.#parts;
+    return new RawWalk({ rows, keys: this.#keys, snapshot: () => rows.snapshot() }, range);
+  }
+
+  begin(options?: Isolation | TransactionOptions): Promise<Transaction> {
+    return Promise.resolve(this.#begin(options));
+  }
+
+  transaction<R>(body: (tx: Transaction) => Promise<R>, options?: RetryOptions): Promise<R> {
+    const { clock, random } = this.#parts;
+    const begin = (given: Isolation | TransactionOptions): Promise<Transaction> =>
+      this.begin(given);
+    return runTransaction({ clock, random, begin }, body, options);
+  }
+
+  #begin(options: Isolation | TransactionOptions | undefined): Transaction {
+    const { rows, spaces, expiry, transactions } = this.#parts;
+    const transaction = transactions.begin(options);
+    return new LocalTransaction(this.name, { rows, spaces, expiry, transaction });
   }
 
   checkpoint(): Promise<void> {

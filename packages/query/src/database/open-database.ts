@@ -1,7 +1,15 @@
 import { type Environment } from "@kvs/env";
-import { DEFAULT_DATABASE, type HostedDatabase, checkDatabaseName } from "@kvs/protocol";
+import {
+  DEFAULT_DATABASE,
+  type HostedDatabase,
+  type Transactional,
+  checkDatabaseName,
+} from "@kvs/protocol";
 import { Store, type StoreOptions } from "@kvs/txn";
 import { DatabaseEngine } from "./database-engine.ts";
+
+/** The name of the tree for prepared transactions. */
+const PREPARED_TREE = "prepared-transactions";
 
 /** How to open a database in this process. */
 export interface OpenOptions extends Omit<StoreOptions, "path"> {
@@ -26,13 +34,7 @@ export async function openEngine(
   options: StoreOptions,
 ): Promise<OpenedStore> {
   const store = await Store.open(environment, options);
-  const opening = DatabaseEngine.open(environment, {
-    rows: store,
-    pipe: store,
-    checkpoint: () => store.checkpoint(),
-    stats: () => store.stats(),
-    diskBytes: () => diskBytes(environment, options.path),
-  });
+  const opening = openOn(environment, store, options.path);
   const engine = await opening.catch(async (error: unknown) => {
     await store.close().catch(() => undefined); // why it cannot be opened says more
     throw error;
@@ -56,11 +58,26 @@ export async function openDatabase(
   environment: Environment,
   path: string,
   options: OpenOptions = {},
-): Promise<HostedDatabase> {
+): Promise<HostedDatabase & Transactional> {
   const { database = DEFAULT_DATABASE, ...storeOptions } = options;
   checkDatabaseName(database);
   const opened = await openEngine(environment, { ...storeOptions, path });
   return opened.engine.database(database, () => opened.close());
+}
+
+async function openOn(
+  environment: Environment,
+  store: Store,
+  path: string,
+): Promise<DatabaseEngine> {
+  return DatabaseEngine.open(environment, {
+    rows: store,
+    pipe: store,
+    preparedTree: await store.openTree(PREPARED_TREE),
+    checkpoint: () => store.checkpoint(),
+    stats: () => store.stats(),
+    diskBytes: () => diskBytes(environment, path),
+  });
 }
 
 /** Bytes of all files below a directory. */

@@ -1,12 +1,20 @@
 import { type RawBatch, type RawCursor, type RawRange, type RawScanEntry } from "@kvs/protocol";
 import { type Entry, type Snapshot } from "@kvs/txn";
 import { type KeyRows } from "./key-rows.ts";
-import { type RowStore } from "./row-store.ts";
+import { type RowAccess } from "./row-access.ts";
 import { keyOfRow, rowRange } from "./rows.ts";
+
+export interface RawWalkParts {
+  readonly rows: RowAccess;
+  readonly keys: KeyRows;
+  /** Takes the moment that the walk sees; not needed where all of `rows` is of one moment. */
+  readonly snapshot?: () => Snapshot;
+}
 
 /** A walk over the keys of a database, a bounded number at a time. */
 export class RawWalk implements RawCursor {
-  readonly #rows: RowStore;
+  readonly #rows: RowAccess;
+  readonly #takeSnapshot: (() => Snapshot) | undefined;
   readonly #keys: KeyRows;
   readonly #range: RawRange;
   #steps: AsyncGenerator<readonly Entry[], void, undefined> | undefined;
@@ -18,9 +26,10 @@ export class RawWalk implements RawCursor {
   #left: number;
   #isClosed = false;
 
-  constructor(rows: RowStore, keys: KeyRows, range: RawRange) {
-    this.#rows = rows;
-    this.#keys = keys;
+  constructor(parts: RawWalkParts, range: RawRange) {
+    this.#rows = parts.rows;
+    this.#keys = parts.keys;
+    this.#takeSnapshot = parts.snapshot;
     this.#range = range;
     this.#left = range.limit ?? Number.POSITIVE_INFINITY;
   }
@@ -74,12 +83,14 @@ export class RawWalk implements RawCursor {
 
   #walk(space: number): AsyncGenerator<readonly Entry[], void, undefined> {
     const { from, to, isReverse } = this.#range;
-    const snapshot = (this.#snapshot = this.#rows.snapshot());
-    return this.#rows.walk({ ...rowRange(space, from, to), reverse: isReverse, snapshot });
+    const range = { ...rowRange(space, from, to), reverse: isReverse };
+    if (this.#takeSnapshot === undefined) return this.#rows.walk(range);
+    const snapshot = (this.#snapshot = this.#takeSnapshot());
+    return this.#rows.walk({ ...range, snapshot });
   }
 
   #toRaw(found: Entry): RawScanEntry | undefined {
-    const visible = this.#keys.visible(found, this.#snapshot!.timestamp);
+    const visible = this.#keys.visible(found, this.#snapshot?.timestamp);
     if (visible === undefined) return undefined;
     const value = this.#range.isKeysOnly ? undefined : visible.value;
     return { key: keyOfRow(found.key), value, version: visible.version };

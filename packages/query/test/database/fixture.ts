@@ -1,7 +1,7 @@
 import { type Environment, createRandom } from "@kvs/env";
-import { type HostedDatabase } from "@kvs/protocol";
+import { type HostedDatabase, type Transactional } from "@kvs/protocol";
 import { InstantWorld, SimStorage } from "@kvs/sim";
-import { Store } from "@kvs/txn";
+import { Store, Transactions } from "@kvs/txn";
 import { openDatabase } from "../../src/index.ts";
 import { RowStore } from "../../src/database/row-store.ts";
 
@@ -20,7 +20,7 @@ export interface Run {
 /** Runs a body with a database open, in virtual time; the process is killed when it is done. */
 export async function withDatabase<T>(
   storage: SimStorage,
-  body: (database: HostedDatabase, run: Run) => Promise<T>,
+  body: (database: HostedDatabase & Transactional, run: Run) => Promise<T>,
   seed = 1,
 ): Promise<T> {
   const random = createRandom(seed);
@@ -45,7 +45,9 @@ export async function withRows<T>(
     return await world.run(async (environment) => {
       const { clock, random } = environment;
       const store = await Store.open(environment, { path: "data", ...SMALL });
-      return body(new RowStore({ clock, random, rows: store, pipe: store }), store, environment);
+      const transactions = new Transactions(environment, { source: store, pipe: store });
+      const rows = new RowStore({ clock, random, rows: store, transactions });
+      return body(rows, store, environment);
     });
   } finally {
     storage.processDied(world.environment.disk);
