@@ -89,9 +89,15 @@ const LOG_KEPT_BYTES: number = 4 << 20;
 /** What deletes and the janitor leave of it, for checkpoints and undo. */
 const LAST_LOG_BYTES: number = 64 << 10;
 
+/** The shortest segments outside of tests. */
+const SEGMENT_BYTES_USUAL: number = 64 << 10;
+/** A delete asks for half of it: enough for many, until a checkpoint brings log back. */
+const LOG_KEPT_BYTES_MIN: number = 256 << 10;
+
 /** What a log with segments of this length keeps for who is urgent. */
 export function keptLogBytes(segmentBytes: number): number {
-  return Math.min(LOG_KEPT_BYTES, segmentBytes);
+  const kept = Math.min(LOG_KEPT_BYTES, segmentBytes);
+  return segmentBytes < SEGMENT_BYTES_USUAL ? kept : Math.max(kept, LOG_KEPT_BYTES_MIN);
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as wait } from "node:timers/promises";
 import { KvsError, type Random } from "@kvs/env";
-import { type Store } from "@kvs/txn";
+import { type Mutation, type Store } from "@kvs/txn";
 import { type StoreSettings, openStore } from "./store-settings.ts";
 import { textOf } from "./workload.ts";
 
@@ -13,6 +13,7 @@ const DELETES = 500;
 /** Rows written in one step when there is space again. */
 const WRITES = 50;
 const WRITE_TRIES_MAX = 250;
+const DELETE_TRIES_MAX = 100;
 const RETRY_MS = 20;
 
 /**
@@ -25,6 +26,7 @@ export class FullStore {
   readonly #rows = new Map<string, string>();
   /** Keys of batches that were refused: they are not there. */
   readonly #refused = new Set<string>();
+  /** Refusals, by kind and code. */
   readonly refusals: Map<string, number> = new Map<string, number>();
   acknowledged = 0;
   #store: Store;
@@ -51,12 +53,14 @@ export class FullStore {
     assert(!this.#store.isPoisoned, "a full disk does not end all writing");
   }
 
-  /** Deletes rows, oldest first. None of it may be refused. */
+  /** Deletes rows, oldest first. Refused while a checkpoint makes room, a delete is repeated. */
   async deleteSome(): Promise<void> {
     for (const key of [...this.#rows.keys()].slice(0, DELETES)) {
-      await this.#store.batch([{ type: "delete", key: Buffer.from(key) }]);
+      for (let tries = 1; !(await this.#delete(key)); tries++) {
+        assert(tries < DELETE_TRIES_MAX, `${key} is deleted within ${tries} tries`);
+        await wait(RETRY_MS);
+      }
       this.#rows.delete(key);
-      this.acknowledged++;
     }
   }
 
@@ -101,19 +105,33 @@ export class FullStore {
     this.#store = await openStore(this.#settings);
   }
 
+  /** @returns Whether the row was deleted; if not, it was refused as it may be. */
+  #delete(key: string): Promise<boolean> {
+    return this.#try("delete", { type: "delete", key: Buffer.from(key) });
+  }
+
   /** @returns Whether the row was written; if not, it was refused as it may be. */
   async #put(): Promise<boolean> {
     const key = `row/${String(++this.#serial).padStart(6, "0")}`;
     const value = `${key};`.repeat(1 + this.#random.below(this.#random.chance(0.1) ? 4000 : 100));
-    try {
-      await this.#store.batch([{ type: "put", key: Buffer.from(key), value: Buffer.from(value) }]);
+    const mutation = { type: "put", key: Buffer.from(key), value: Buffer.from(value) } as const;
+    if (await this.#try("put", mutation)) {
       this.#rows.set(key, value);
+      return true;
+    }
+    this.#refused.add(key);
+    return false;
+  }
+
+  async #try(what: string, mutation: Mutation): Promise<boolean> {
+    try {
+      await this.#store.batch([mutation]);
       this.acknowledged++;
       return true;
     } catch (error) {
       if (!(error instanceof KvsError) || !error.retryable || error.outcome !== "none") throw error;
-      this.#refused.add(key);
-      this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1);
+      const refusal = `${what} refused with ${error.code}`;
+      this.refusals.set(refusal, (this.refusals.get(refusal) ?? 0) + 1);
       return false;
     }
   }

@@ -16,6 +16,8 @@ import { WriterProcess, askedAfter } from "./writer-process.ts";
 const IMAGES_PER_STORE = 20;
 /** The writer is killed and started again in between, so that images fall into recovery, too. */
 const IMAGES_PER_LIFE = 10;
+/** Lives of which no image shows the start: it takes as long as all images of one. */
+const WRITING_SHARE = 0.8;
 const CALLERS = [1, 8, 64];
 const CHORES: readonly Chore[] = ["checkpoint", "copy"];
 export interface PowerCutOptions {
@@ -104,6 +106,7 @@ async function cutOneStore(
     images.length < IMAGES_PER_STORE && context.wantsMore(tally.images + images.length);
   while (wantsMore()) {
     const writer = startWriter(context, settings, options, acknowledged);
+    if (random.chance(WRITING_SHARE)) await writer.until(() => writer.isWriting);
     for (let taken = 0; taken < IMAGES_PER_LIFE && wantsMore(); taken++) {
       await wait(50 + random.below(150));
       const before = [...writer.acknowledged];

@@ -106,7 +106,7 @@ async function fillByStore(context: ScenarioContext, disk: FullDisk, tally: Tall
   await run("the check", () => store.check());
   await run("closing", () => store.close());
   tally.acknowledged += store.acknowledged;
-  for (const [code, count] of store.refusals) note(tally, `refused with ${code}`, count);
+  for (const [refusal, count] of store.refusals) note(tally, refusal, count);
 }
 
 async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tally): Promise<void> {
