@@ -201,7 +201,7 @@ export class BTree {
 
   /**
    * Fills the map, which must be empty, from entries in ascending order of their keys: several times
-   * faster than one `put` after the other, and every page is full. Other changes wait meanwhile, and
+   * faster than one `put` after the other, and pages are nearly full. Other changes wait meanwhile, and
    * readers find nothing before all is there.
    *
    * @returns How many entries there were.

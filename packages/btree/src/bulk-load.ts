@@ -13,7 +13,7 @@ const TWO_32 = 0x1_0000_0000;
 
 /**
  * Fills an empty tree from rows that come in order, from the leaves up: each page is written once,
- * full, and nothing is searched. The tree stays empty until the last step, which makes what is on top
+ * nearly full, and nothing is searched. The tree stays empty until the last step, which makes what is on top
  * its root; before that the new pages belong to nobody, and whoever drives this gives them back if it
  * stops.
  *

@@ -3,6 +3,7 @@ import { PAGE_BYTES, type PageId, type PageView } from "@kvs/pager";
 import { copyBytes } from "./copy-bytes.ts";
 import { type TreePageShape, PageEditor } from "./page-editor.ts";
 import {
+  BODY_BYTES,
   COUNT_OFFSET,
   ENTRY_BYTES,
   HEAD_BYTES,
@@ -15,13 +16,18 @@ import {
   headOf,
 } from "./tree-page.ts";
 
+/**
+ * Left free in each page: room for two rows of some hundred bytes. An update keeps the version before it
+ * for a while; without room the first one would split the page.
+ */
+const SLACK_BYTES: number = BODY_BYTES >>> 4;
 /** More entries than a page holds: the smallest takes 12 bytes. */
 const ENTRIES_MAX = 512;
 /** A page's entries with their whole keys, and one entry too many. */
 const STORE_BYTES: number = 8 * PAGE_BYTES;
 
 /**
- * Fills the pages of one level from entries that come in order, each as full as it gets.
+ * Fills the pages of one level from entries that come in order, each nearly full.
  *
  * A page's prefix is what its two fences have in common, and the upper fence follows from the entry
  * that comes next. With entries in order that prefix only gets shorter, and the page only fuller: so
@@ -165,7 +171,7 @@ export class PageFiller {
   }
 
   #fits(prefix: number): boolean {
-    const room = PAGE_BYTES - entriesOffset(prefix);
+    const room = PAGE_BYTES - SLACK_BYTES - entriesOffset(prefix);
     return this.#bytesMost <= room || this.#bytesWith(prefix) <= room;
   }
 

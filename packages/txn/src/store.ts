@@ -255,7 +255,7 @@ export class Store implements CommitPipe, AsyncDisposable {
 
   /**
    * Fills an empty tree from entries in ascending order of their keys: several times faster than
-   * batches, and every page is full. One batch: all or nothing. Writers of the whole store wait until
+   * batches, and pages are nearly full. One batch: all or nothing. Writers of the whole store wait until
    * it is done, so a source that is slow holds them up; readers do not wait, and see nothing of it
    * before.
    *

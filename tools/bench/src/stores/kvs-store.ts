@@ -34,8 +34,10 @@ export function toEmbedded(store: Store): EmbeddedStore {
     putAll: (pairs) => store.batch(pairs.map(toMutation)),
     scan: async (from, count) => {
       let found = 0;
-      for await (const { value } of store.scan({ gte: from, limit: count })) {
-        if (value.length > 0) found++;
+      for await (const batch of store.scanBatches({ gte: from, limit: count })) {
+        for (let at = 0; at < batch.count; at++) {
+          if (batch.key(at).length > 0 && batch.value(at).length > 0) found++;
+        }
       }
       return found;
     },
