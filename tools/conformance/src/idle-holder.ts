@@ -14,6 +14,8 @@ import { wait } from "./walks.ts";
 const OPENING_MAX = 64;
 const CONNECT_TIMEOUT_MS = 30_000;
 const DATABASE = "default";
+/** As clients do, lest the server hangs up after its minute of silence: on a machine so busy. */
+const HEARTBEAT_MS = 20_000;
 
 const { network } = createNodeEnvironment();
 const open = new Set<Connection | Socket>();
@@ -108,8 +110,13 @@ async function openFramed(port: number, saysHello: boolean): Promise<void> {
       },
     });
     open.add(connection);
-    if (saysHello) connection.send(helloFrame());
-    else resolve();
+    if (!saysHello) {
+      resolve();
+      return;
+    }
+    connection.send(helloFrame());
+    const ping = encodeDocument([[2, RequestCode.PING, CONNECT_TIMEOUT_MS]]);
+    setInterval(() => connection.send(ping.slice()), HEARTBEAT_MS);
   });
 }
 
