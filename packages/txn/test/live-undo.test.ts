@@ -214,7 +214,7 @@ test("a crash anywhere while a batch is taken back, checkpoints begun meanwhile:
   const { images, before } = await imagesOfUndo([]);
   expect(images.length).toBeGreaterThan(100);
   await expectNoTrace(images, before);
-}, 60_000);
+}, 240_000);
 
 test("the crashes of that test find txn.skip-compensation", async () => {
   const find = async (): Promise<void> => {
@@ -222,7 +222,7 @@ test("the crashes of that test find txn.skip-compensation", async () => {
     await expectNoTrace(images, before);
   };
   await expect(find()).rejects.toThrow();
-}, 60_000);
+}, 240_000);
 
 test("undo that meets a damaged page poisons the store, and the next open recovers it", async () => {
   const storage = newStorage();

@@ -113,11 +113,11 @@ async function crashRecoveryEverywhere(mutants: readonly string[]): Promise<numb
 // REL-W17
 test("a crash at each disk call of recovery, undo included, and of the recovery after it: the same state", async () => {
   expect(await crashRecoveryEverywhere([])).toBeGreaterThan(5);
-}, 120_000);
+}, 300_000);
 
 test("that test finds txn.undo-next-ignored", async () => {
   await expect(crashRecoveryEverywhere(["txn.undo-next-ignored"])).rejects.toThrow();
-}, 120_000);
+}, 300_000);
 
 test("recovery alone says what it did, and leaves a store that opens at once", async () => {
   const { storage, before } = await crashedInBatch();
@@ -179,4 +179,4 @@ test("a batch larger than the cache is on disk in part before it commits; a cras
       { store },
     );
   }
-}, 60_000);
+}, 240_000);

@@ -83,12 +83,12 @@ async function expectTold(mutants: readonly string[]): Promise<void> {
 // REL-W15
 test("writes that a power cut reorders, across log and pages: what was answered or read is there", async () => {
   await expectTold([]);
-}, 60_000);
+}, 240_000);
 
 for (const mutant of ["txn.ack-before-durable", "txn.publish-early", "pager.skip-wal-rule"]) {
   test(`power cuts find ${mutant}`, async () => {
     await expect(findsWithPressure(mutant)).rejects.toThrow();
-  }, 60_000);
+  }, 240_000);
 }
 
 /** The WAL rule shows only where pages leave the cache before their batch is durable. */
@@ -136,7 +136,7 @@ async function expectPressure(mutants: readonly string[]): Promise<void> {
 // REL-W15
 test("pages that leave a small cache before their batch commits never come to light by themselves", async () => {
   await expectPressure([]);
-}, 60_000);
+}, 240_000);
 
 // REL-W9
 test("after a failed sync nothing is acknowledged, and the store says why", async () => {
@@ -332,4 +332,4 @@ test("values around every boundary, and damage in their pages: the value or an e
     ).catch((error: unknown) => expect(error).toMatchObject({ code: "PAGER_CORRUPT_PAGE" }));
   }
   expect(errors).toBeGreaterThan(0);
-}, 60_000);
+}, 240_000);

@@ -63,4 +63,4 @@ test("a crash at any call while the file gets shorter loses nothing", async () =
       await expectSound(store);
     });
   }
-}, 60_000);
+}, 240_000);
