@@ -115,8 +115,11 @@ export class FreeSpace {
 
   /** Whether the page is neither in use nor taken. */
   isFree(id: PageId): boolean {
-    const bits = this.#regions[regionOf(id)];
-    return bits === undefined || !bits.isUsed(bitOf(id));
+    const region = regionOf(id);
+    const bits = this.#regions[region];
+    // The bitmap page of the region that is yet to begin is reserved, and not there.
+    const isToCome = region === this.#regionCount && id === bitmapPage(region);
+    return bits === undefined || isToCome || !bits.isUsed(bitOf(id));
   }
 
   /** Whether the run's bitmap page is yet to be created, logged, and told to `beginRegion`. */

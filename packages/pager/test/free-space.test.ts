@@ -238,3 +238,16 @@ test("REL-P3: used and free pages are an exact partition, whatever is taken and 
     }
   });
 });
+
+test("of a region that is yet to begin every page is free, its bitmap page too", () => {
+  const subject = new Subject(BITMAP_BITS + 100);
+  const bitmap = toPageId(BITMAP_BITS + 2);
+  subject.take(1); // begins the first
+  expect(subject.space.isFree(toPageId(2))).toBe(false);
+  expect(subject.space.isFree(bitmap)).toBe(true);
+  subject.take(BITMAP_BITS - 4);
+  expect(subject.space.regionCount).toBe(1);
+  subject.take(1);
+  expect(subject.space.regionCount).toBe(2);
+  expect(subject.space.isFree(bitmap)).toBe(false);
+});

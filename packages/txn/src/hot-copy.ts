@@ -47,7 +47,8 @@ export interface HotCopyOptions {
 
 export interface HotCopyParts {
   readonly environment: Environment;
-  readonly paths: { readonly pages: string; readonly log: string };
+  /** The page file. */
+  readonly pagesPath: string;
   readonly pager: Pager;
   readonly wal: Wal;
   readonly guard: MutationGuard;
@@ -118,14 +119,13 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
   }
 
   async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-    const { environment, checkpointer, paths } = this.#parts;
+    const { checkpointer, keys, requireOpen } = this.#parts;
+    requireOpen();
     const start = await checkpointer.runThen(() => this.#start());
-    const pages = await environment.disk.open(paths.pages, { readOnly: true });
     try {
       yield this.#sealer.frame(FRAME_BEGIN, start.begin);
       yield this.#sealPages(start.header, 0, HEADER_PAGES);
-      yield* this.#readPages(pages);
-      const { keys } = this.#parts;
+      yield* this.#readPages();
       const logEnd = await this.#makeLogDurable();
       const pageCount = this.#notePageCount(); // grown before its new pages come into the log
       yield* this.#readLog(start.logStart, logEnd);
@@ -134,7 +134,6 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
       yield this.#sealer.frame(FRAME_END, encodeEnd(end));
     } finally {
       start.release();
-      await pages.close();
     }
   }
 
@@ -145,14 +144,14 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
     readonly logStart: number;
     readonly release: () => void;
   }> {
-    const { environment, wal, pager, holds, paths } = this.#parts;
+    const { environment, wal, pager, holds, pagesPath } = this.#parts;
     const { headPosition: logStart, segmentBytes } = wal.stats();
     const { storeId, fileId } = pager.header;
     const createdMs = Math.max(0, environment.clock.wallMs());
     const release = holds.hold(logStart);
     try {
       const header = new Uint8Array(FRAME_HEADER_BYTES + HEADER_PAGES * PAGE_BYTES);
-      const file = await environment.disk.open(paths.pages, { readOnly: true });
+      const file = await environment.disk.open(pagesPath, { readOnly: true });
       try {
         await readFullyAt(file, header.subarray(FRAME_HEADER_BYTES), 0);
       } finally {
@@ -167,8 +166,9 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
   }
 
   /** Every page in use, in runs; the next ones are read while the consumer has these. */
-  async *#readPages(file: File): AsyncGenerator<Uint8Array, void, undefined> {
-    const { environment } = this.#parts;
+  async *#readPages(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { environment, pagesPath } = this.#parts;
+    const file = await environment.disk.open(pagesPath, { readOnly: true });
     const buffers: Uint8Array[] = [];
     for (let count = 0; count <= READS_AHEAD; count++) {
       buffers.push(new Uint8Array(FRAME_HEADER_BYTES + READ_BYTES));
@@ -193,6 +193,7 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
       }
     } finally {
       await Promise.allSettled(reading.map(({ done }) => done));
+      await file.close();
     }
   }
 
@@ -234,7 +235,7 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
     read: { buffer: Uint8Array; first: number; bytes: number },
     page: number,
   ): Promise<boolean> {
-    const { pager, environment, rewriter } = this.#parts;
+    const { pager, environment, rewriter, requireOpen } = this.#parts;
     const { fileId } = pager.header;
     const id = (read.first + page) as PageId;
     const from = FRAME_HEADER_BYTES + page * PAGE_BYTES;
@@ -248,6 +249,7 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
       bytes = await readFullyAt(file, target, id * PAGE_BYTES);
     }
     environment.hooks.probe("txn.copy-logged-page");
+    requireOpen(); // nothing is logged behind the last checkpoint
     await rewriter.rewrite([id]); // damaged on the disk, and not in memory: this tells
     return false;
   }
@@ -268,13 +270,12 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
   }
 
   async *#readLog(from: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
-    const { environment, wal, paths } = this.#parts;
+    const { environment, wal } = this.#parts;
     if (this.#skipsLog) return;
     const { segmentBytes } = wal.stats();
     const buffer = new Uint8Array(FRAME_HEADER_BYTES + READ_BYTES);
     for (let base = from; base < end; base += segmentBytes) {
-      const path = segmentPath(paths.log, base);
-      const file = await environment.disk.open(path, { readOnly: true });
+      const file = await environment.disk.open(wal.pathOf(base), { readOnly: true });
       try {
         const bytes = Math.min(segmentBytes, end - base);
         for (let at = 0; at < bytes; at += READ_BYTES) {
@@ -327,13 +328,6 @@ export async function writeCopy(
   await disk.syncDirectory(parentOf(path));
   return length;
 }
-
-/** The file of the log's segment that begins at this position. */
-export function segmentPath(log: string, base: number): string {
-  return `${log}/${String(base).padStart(SEGMENT_NAME_DIGITS, "0")}.wal`;
-}
-
-const SEGMENT_NAME_DIGITS = 20;
 
 interface Reading {
   readonly buffer: Uint8Array;

@@ -22,7 +22,6 @@ import {
   decodeEnd,
   readFrames,
 } from "./hot-copy-format.ts";
-import { segmentPath } from "./hot-copy.ts";
 import { decodeRing } from "./key-ring-format.ts";
 import { keyRingPath } from "./key-ring.ts";
 import { replaceFile } from "./replace-file.ts";
@@ -241,5 +240,11 @@ class Restore {
   }
 }
 
+/** The file of the log's segment that begins at this position. */
+function segmentPath(log: string, base: number): string {
+  return `${log}/${String(base).padStart(SEGMENT_NAME_DIGITS, "0")}.wal`;
+}
+
+const SEGMENT_NAME_DIGITS = 20;
 /** Page numbers have 32 bits. */
 const PAGES_MAX = 2 ** 32;

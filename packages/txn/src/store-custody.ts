@@ -41,9 +41,9 @@ export class StoreCustody {
   hotCopy(options: HotCopyOptions): HotCopy {
     const { environment, engine, path, checkpointer, requireOpen } = this.#parts;
     const rewriter = this.#rewriter;
-    const paths = storePaths(path);
+    const { pages: pagesPath } = storePaths(path);
     return new HotCopy(
-      { ...engine, environment, paths, checkpointer, rewriter, requireOpen },
+      { ...engine, environment, pagesPath, checkpointer, rewriter, requireOpen },
       options,
     );
   }

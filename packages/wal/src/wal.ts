@@ -265,6 +265,11 @@ export class Wal implements AsyncDisposable {
     await this.#parts.truncation.dropBefore(position);
   }
 
+  /** The file of the segment that begins at `base`: for who copies it while it is claimed. */
+  pathOf(base: number): string {
+    return this.#segments.pathOf(base);
+  }
+
   /**
    * Claims the records from a position on, by a name: `truncateBefore` drops nothing that somebody
    * claims. For users who share a log, each with a place of its own up to which it needs nothing more.

@@ -1,0 +1,116 @@
+import { type DiskErrorCode, type Environment } from "@kvs/env";
+import { BITMAP_BITS } from "@kvs/pager";
+import { type DiskCall, InstantWorld, type SimStorage } from "@kvs/sim";
+import { expect, test } from "vitest";
+
+import { Checkpointer } from "../src/checkpoint.ts";
+import { HotCopy } from "../src/hot-copy.ts";
+import { type OpenedEngine, openEngine } from "../src/open-store.ts";
+import { Publisher } from "../src/publisher.ts";
+import { resolveStoreOptions } from "../src/store-options.ts";
+import { storePaths } from "../src/store-paths.ts";
+import { copyOf, restored } from "./copy-fixture.ts";
+import { SMALL, codeIs, contentOf, newStorage, put, withStore } from "./fixture.ts";
+
+interface Verdict {
+  readonly type: "error";
+  readonly code: DiskErrorCode;
+}
+
+async function filledStorage(rows = 60): Promise<SimStorage> {
+  const storage = newStorage();
+  await withStore(storage, async (store) => {
+    for (let at = 0; at < rows; at++) await store.batch([put(`row ${at}`, "f".repeat(300))]);
+    await store.close();
+  });
+  return storage;
+}
+
+/** A copy of an engine without the store around it. */
+function copyOfEngine(environment: Environment, engine: OpenedEngine): HotCopy {
+  const publisher = new Publisher(engine.analysis.committedTs);
+  const checkpointer = new Checkpointer({ ...engine, environment, publisher });
+  const rewriter = {
+    rewrite: (ids: readonly number[]): Promise<number> => {
+      throw new Error(`page ${ids[0]} is taken for damaged`);
+    },
+  };
+  return new HotCopy({
+    ...engine,
+    environment,
+    pagesPath: storePaths("store").pages,
+    checkpointer,
+    rewriter: rewriter as never,
+    requireOpen: () => undefined,
+  });
+}
+
+test("a file that is longer than its regions is copied: the next bitmap page is not there yet", async () => {
+  const storage = await filledStorage(5);
+  const world = new InstantWorld(storage);
+  const copy = await world.run(async (environment) => {
+    const engine = await openEngine(environment, resolveStoreOptions(SMALL));
+    await engine.pager.grow(BITMAP_BITS + 100);
+    engine.holds.hold(engine.wal.headPosition); // so that the end stays
+    return copyOf(copyOfEngine(environment, engine));
+  });
+  await withStore(await restored(copy), async (store) => {
+    expect(Object.keys(await contentOf(store)).length).toBe(5);
+  });
+});
+
+test("a copy that cannot begin lets the log go", async () => {
+  const storage = await filledStorage();
+  let opens = -1;
+  let failing = 0;
+  const onCall = (call: DiskCall): Verdict | undefined => {
+    if (opens < 0 || call.operation !== "open" || opens++ !== failing) return undefined;
+    return { type: "error", code: "DISK_TOO_MANY_FILES" };
+  };
+  await withStore(
+    storage,
+    async (store) => {
+      for (failing = 0; ; failing++) {
+        opens = 0;
+        const outcome = await Promise.allSettled([copyOf(store.hotCopy())]);
+        const wasHit = opens > failing;
+        opens = -1;
+        if (!wasHit) break;
+        expect(outcome[0].status).toBe("rejected");
+        for (let at = 0; at < 80; at++) await store.batch([put(`more ${at}`, "m".repeat(400))]);
+        await store.checkpoint();
+        expect(store.stats().wal.segmentCount).toBeLessThan(8);
+      }
+      expect(failing).toBeGreaterThan(2);
+    },
+    { world: { disk: { onCall } } },
+  );
+});
+
+test("a log whose name could not be renewed is copied under the name that it has", async () => {
+  const storage = await filledStorage();
+  const onCall = (call: DiskCall): Verdict | undefined => {
+    if (call.operation !== "rename" || !call.path.endsWith(".named")) return undefined;
+    return { type: "error", code: "DISK_FULL" };
+  };
+  let copy: Uint8Array = new Uint8Array(0);
+  await withStore(
+    storage,
+    async (store) => {
+      await store.batch([put("new", "row")]);
+      copy = await copyOf(store.hotCopy());
+    },
+    { world: { disk: { onCall } } },
+  );
+  await withStore(await restored(copy), async (store) => {
+    expect(await contentOf(store)).toMatchObject({ new: "row" });
+  });
+});
+
+test("a copy that is asked for and begun after the end says that the store is closed", async () => {
+  await withStore(newStorage(), async (store) => {
+    const copy = store.hotCopy();
+    await store.close();
+    await expect(copyOf(copy)).rejects.toEqual(codeIs("TXN_CLOSED"));
+  });
+});
