@@ -66,9 +66,11 @@ export async function analyzeAndRedo(parts: RecoveryParts): Promise<Analysis> {
   };
   let records = await reader.nextBatch();
   for (; records !== undefined; records = await reader.nextBatch()) {
+    redo.copyBatch(records);
     for (const record of records) {
       const opsFrom = analyzer.note(record);
       if (opsFrom === NO_OPS) continue;
+      if (!redo.canTake(record.lsn)) await apply(record.start);
       redo.add(record, opsFrom);
       if (redo.isFull) await apply(record.lsn);
     }

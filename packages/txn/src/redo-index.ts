@@ -1,3 +1,4 @@
+import { assert } from "@kvs/env";
 import { type PageId } from "@kvs/pager";
 
 const ENTRIES_FIRST = 256;
@@ -5,18 +6,34 @@ const PAGES_FIRST = 64;
 /** No entry follows. */
 export const NO_ENTRY = -1;
 
+/** Where an op lies, and the LSN of its record. */
+export interface OpPlace {
+  readonly from: number;
+  readonly to: number;
+  readonly lsn: number;
+}
+
+/** Words of an entry: where its ops lie, from and to; the entry behind it, plus 1; its LSN. */
+const FROM_WORD = 0;
+const TO_WORD = 1;
+const NEXT_WORD = 2;
+const LSN_WORD = 3;
+const ENTRY_WORDS = 4;
+/** LSNs are kept as distances from the first. */
+const DISTANCE_MAX = 2 ** 31;
+
 /**
  * The ops of a stretch of log, by page: for each page a chain of entries in the order of the log. An
- * entry is where an op lies, and the LSN of its record.
+ * entry is where the ops of one record lie that change this page, and the record's LSN.
  *
  * An image says all that came before it: the page's chain starts anew there.
  *
- * Kept in flat arrays, which grow by doubling and are used again: millions of ops cost no object.
+ * Kept in flat arrays, which grow by doubling and are used again: millions of ops cost no object. An
+ * entry is 16 bytes that lie together, for who follows a chain has them in no cache.
  */
 export class RedoIndex {
-  #offsets = new Uint32Array(ENTRIES_FIRST);
-  #lsns = new Float64Array(ENTRIES_FIRST);
-  #nexts = new Int32Array(ENTRIES_FIRST);
+  #entries = new Uint32Array(ENTRY_WORDS * ENTRIES_FIRST);
+  #firstLsn = 0;
   #entryCount = 0;
   #pageIds = new Uint32Array(PAGES_FIRST);
   #heads = new Int32Array(PAGES_FIRST);
@@ -31,19 +48,28 @@ export class RedoIndex {
     return this.#pageCount;
   }
 
-  add(id: PageId, isImage: boolean, offset: number, lsn: number): void {
+  /** Whether an entry can tell this LSN: the log may have gone on for too long. */
+  canTell(lsn: number): boolean {
+    return this.#entryCount === 0 || lsn - this.#firstLsn < DISTANCE_MAX;
+  }
+
+  /** Adds an op that lies at [from, to). The ops of a record come one after the other. */
+  add(id: PageId, isImage: boolean, { from, to, lsn }: OpPlace): void {
     const page = this.#pageOf(id);
-    if (this.#entryCount === this.#offsets.length) this.#growEntries();
-    const entry = this.#entryCount++;
-    this.#offsets[entry] = offset;
-    this.#lsns[entry] = lsn;
-    this.#nexts[entry] = NO_ENTRY;
+    if (this.#entryCount === 0) this.#firstLsn = lsn;
+    const distance = lsn - this.#firstLsn;
+    assert(distance >= 0 && distance < DISTANCE_MAX, "the window of a log has a bounded length");
     const isFirst = this.#heads[page] === NO_ENTRY;
+    if (!isFirst && !isImage && this.#isEndOf(page, from, distance)) {
+      this.#entries[ENTRY_WORDS * this.#tails[page]! + TO_WORD] = to;
+      return;
+    }
+    const entry = this.#append(from, to, distance);
     if (isFirst || isImage) {
       this.#heads[page] = entry;
       this.#startsWithImage[page] = isImage ? 1 : 0;
     } else {
-      this.#nexts[this.#tails[page]!] = entry;
+      this.#entries[ENTRY_WORDS * this.#tails[page]! + NEXT_WORD] = entry + 1;
     }
     this.#tails[page] = entry;
   }
@@ -76,15 +102,21 @@ export class RedoIndex {
 
   /** The entry behind this one, or `NO_ENTRY`. */
   nextEntry(entry: number): number {
-    return this.#nexts[entry]!;
+    return this.#entries[ENTRY_WORDS * entry + NEXT_WORD]! - 1;
   }
 
-  offsetOf(entry: number): number {
-    return this.#offsets[entry]!;
+  /** Where the entry's first op lies. */
+  fromOf(entry: number): number {
+    return this.#entries[ENTRY_WORDS * entry + FROM_WORD]!;
+  }
+
+  /** Where its last op ends. */
+  toOf(entry: number): number {
+    return this.#entries[ENTRY_WORDS * entry + TO_WORD]!;
   }
 
   lsnOf(entry: number): number {
-    return this.#lsns[entry]!;
+    return this.#firstLsn + this.#entries[ENTRY_WORDS * entry + LSN_WORD]!;
   }
 
   /** Forgets everything, but keeps the memory. */
@@ -113,11 +145,23 @@ export class RedoIndex {
     return page;
   }
 
-  #growEntries(): void {
-    const length = 2 * this.#offsets.length;
-    this.#offsets = copyInto(new Uint32Array(length), this.#offsets);
-    this.#lsns = copyInto(new Float64Array(length), this.#lsns);
-    this.#nexts = copyInto(new Int32Array(length), this.#nexts);
+  /** Whether the page's last entry ends here, and is of the same record. */
+  #isEndOf(page: number, from: number, distance: number): boolean {
+    const at = ENTRY_WORDS * this.#tails[page]!;
+    return this.#entries[at + TO_WORD] === from && this.#entries[at + LSN_WORD] === distance;
+  }
+
+  #append(from: number, to: number, distance: number): number {
+    const entry = this.#entryCount++;
+    const at = ENTRY_WORDS * entry;
+    if (at === this.#entries.length) {
+      this.#entries = copyInto(new Uint32Array(2 * at), this.#entries);
+    }
+    this.#entries[at + FROM_WORD] = from;
+    this.#entries[at + TO_WORD] = to;
+    this.#entries[at + NEXT_WORD] = 0;
+    this.#entries[at + LSN_WORD] = distance;
+    return entry;
   }
 
   #growPages(): void {

@@ -24,6 +24,10 @@ const SMALL_WINDOW_BYTES = 512;
 const WINDOW_BYTES_FIRST: number = 64 << 10;
 /** Pages that are read at the same time. */
 const READS_MAX = 32;
+/** The most that is copied at once: what one read of the log brings. */
+const BATCH_BYTES_MAX: number = 1 << 20;
+/** What comes from memory together. */
+const CACHE_LINE_BYTES = 64;
 /** Pages applied before others get their turn: about a millisecond. */
 const SLICE_PAGES = 256;
 
@@ -51,6 +55,16 @@ export class Redo {
   readonly #windowBytes: number;
   #window: Uint8Array = new Uint8Array(WINDOW_BYTES_FIRST);
   #fill = 0;
+  /** The memory that payloads of the batch lie in, if they are in the window already. */
+  #copied: ArrayBufferLike | undefined;
+  /** The first byte of it that is, and what to add to the place of one for its place in the window. */
+  #copiedFrom = 0;
+  #copiedTo = 0;
+  #copiedShift = 0;
+  /** The op that is being added. */
+  readonly #place = { from: 0, to: 0, lsn: 0 };
+  /** Of no meaning: kept, so that nobody takes the reads of `#touch` for useless. */
+  touched = 0;
   #appliedCount = 0;
   #skippedCount = 0;
   #pageCount = 0;
@@ -63,7 +77,10 @@ export class Redo {
     this.#windowBytes = isSmall ? SMALL_WINDOW_BYTES : WINDOW_BYTES;
   }
 
-  /** Ops applied, ops that the pages had already, and pages brought up to date, once each window. */
+  /**
+   * Ops applied, records that pages had already, once each page, and pages brought up to date, once
+   * each window.
+   */
   get counts(): { readonly applied: number; readonly skipped: number; readonly pages: number } {
     const [applied, skipped, pages] = [this.#appliedCount, this.#skippedCount, this.#pageCount];
     return { applied, skipped, pages };
@@ -79,25 +96,52 @@ export class Redo {
     return this.#fill >= this.#windowBytes || this.#index.pageCount >= WINDOW_PAGES_MAX;
   }
 
+  /** Whether the window can take a record that ends here: if not, apply it first. */
+  canTake(lsn: number): boolean {
+    return !this.isFull && this.#index.canTell(lsn);
+  }
+
   /**
-   * Adds one MINI or COMPENSATION record to the window; its payload is copied.
+   * Copies the payloads of a batch into the window at once, if they lie side by side in the memory
+   * that they were read into. What is added afterwards may be among them or not.
+   */
+  copyBatch(records: readonly WalRecord[]): void {
+    const first = records[0]!.payload;
+    const last = records.at(-1)!.payload;
+    const length = last.byteOffset + last.length - first.byteOffset;
+    this.#copied = undefined;
+    if (first.buffer !== last.buffer || length < 0 || length > BATCH_BYTES_MAX) return;
+    this.#copied = first.buffer;
+    this.#copiedFrom = first.byteOffset;
+    this.#copiedTo = first.byteOffset + length;
+    this.#copiedShift = this.#fill - first.byteOffset;
+    this.#append(new Uint8Array(first.buffer, first.byteOffset, length));
+  }
+
+  /**
+   * Adds one MINI or COMPENSATION record to the window; its payload is copied, if it was not.
    *
    * @param opsFrom Where its ops begin.
    * @throws {KvsError} `BTREE_DAMAGED_OP`.
    */
   add(record: WalRecord, opsFrom: number): void {
     const { payload, lsn } = record;
-    assert(!this.isFull, "a full window is applied first");
-    const shift = this.#fill - opsFrom;
+    assert(this.canTake(lsn), "a full window is applied first");
+    const isCopied = this.#isCopied(payload);
+    const shift = isCopied ? payload.byteOffset + this.#copiedShift : this.#fill - opsFrom;
+    const place = this.#place;
+    place.lsn = lsn;
     for (let at = opsFrom; at < payload.length;) {
       const end = PageOps.endOf(payload, at);
       const id = PageOps.pageOf(payload, at);
       const isImage = PageOps.isImage(payload, at);
       if (isImage) this.#noteRegion(id);
-      this.#index.add(id, isImage, at + shift, lsn);
+      place.from = at + shift;
+      place.to = end + shift;
+      this.#index.add(id, isImage, place);
       at = end;
     }
-    this.#append(payload, opsFrom);
+    if (!isCopied) this.#append(opsFrom === 0 ? payload : payload.subarray(opsFrom));
   }
 
   /**
@@ -128,10 +172,16 @@ export class Redo {
     this.#pageCount += pages.length;
     this.#index.clear();
     this.#fill = 0;
+    this.#copied = undefined;
   }
 
-  #append(payload: Uint8Array, from: number): void {
-    const end = this.#fill + payload.length - from;
+  #isCopied({ buffer, byteOffset, length }: Uint8Array): boolean {
+    if (buffer !== this.#copied) return false;
+    return byteOffset >= this.#copiedFrom && byteOffset + length <= this.#copiedTo;
+  }
+
+  #append(bytes: Uint8Array): void {
+    const end = this.#fill + bytes.length;
     if (end > this.#window.length) {
       let length = this.#window.length;
       while (length < end) length *= 2;
@@ -139,7 +189,7 @@ export class Redo {
       window.set(this.#window.subarray(0, this.#fill));
       this.#window = window;
     }
-    this.#window.set(from === 0 ? payload : payload.subarray(from), this.#fill);
+    this.#window.set(bytes, this.#fill);
     this.#fill = end;
   }
 
@@ -160,17 +210,33 @@ export class Redo {
     const frame = this.#frameFor(page);
     const startLsn = this.#pager.pageLsnOf(frame);
     let lsn = startLsn as number;
-    for (let entry = index.firstEntry(page); entry !== NO_ENTRY; entry = index.nextEntry(entry)) {
+    for (let entry = index.firstEntry(page); entry !== NO_ENTRY;) {
+      const next = index.nextEntry(entry);
+      if (next !== NO_ENTRY) this.#touch(index.fromOf(next));
       const entryLsn = index.lsnOf(entry);
-      if (entryLsn <= startLsn) {
-        this.#skippedCount++;
-        continue;
+      if (entryLsn <= startLsn) this.#skippedCount++;
+      else {
+        this.#applyEntry(index.fromOf(entry), index.toOf(entry));
+        lsn = entryLsn;
       }
-      this.#ops.apply(this.#view, this.#window, index.offsetOf(entry));
-      this.#appliedCount++;
-      lsn = entryLsn;
+      entry = next;
     }
     if (lsn > startLsn) this.#pager.dirtied(frame, toPageLsn(lsn));
+  }
+
+  /** Applies the ops of one record to the page that the view shows. */
+  #applyEntry(from: number, to: number): void {
+    for (let at = from; at < to; at = PageOps.endOf(this.#window, at)) {
+      this.#ops.apply(this.#view, this.#window, at);
+      this.#appliedCount++;
+    }
+  }
+
+  /** Has the processor bring the beginning of an entry while it applies the one before. */
+  #touch(at: number): void {
+    const window = this.#window;
+    this.touched =
+      window[at]! ^ window[at + CACHE_LINE_BYTES]! ^ window[at + 2 * CACHE_LINE_BYTES]!;
   }
 
   /** Points the view at the page, or at a new frame for it if its first op is an image. */
