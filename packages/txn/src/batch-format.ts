@@ -20,6 +20,9 @@ export const VALUE_BYTES_MAX: number = 16 << 20;
 /** The longest batch, encoded. */
 export const BATCH_BYTES_MAX: number = 64 << 20;
 
+/** More mutations are not sorted, for that takes several milliseconds. */
+const SORTED_MAX = 4096;
+
 /** One change of one key. */
 export type Mutation =
   | {
@@ -35,8 +38,8 @@ export type Mutation =
 export const MAIN_TREE = 2;
 
 /**
- * Encodes mutations into `writer`, which is reset first. Of several mutations of one key the last
- * one counts.
+ * Encodes mutations into `writer`, which is reset first, in whatever order. Of several mutations of
+ * one key the last one counts.
  *
  * @throws {KvsError} `TXN_KEY_TOO_LARGE`, `TXN_VALUE_TOO_LARGE`, `TXN_BATCH_TOO_LARGE`.
  */
@@ -189,8 +192,25 @@ function isAscending(mutations: readonly Mutation[]): boolean {
   return true;
 }
 
-/** The mutations without those that a later one of the same key makes void. */
+/**
+ * The mutations without those that a later one of the same key makes void. A few of them come in order:
+ * neighbours in the tree are then changed one after the other, which is as fast as sorting is slow.
+ */
 function lastOfEachKey(mutations: readonly Mutation[]): readonly Mutation[] {
+  if (mutations.length > SORTED_MAX) return lastByName(mutations);
+  const sorted = mutations.toSorted(compareMutations); // of one key the last stays last
+  return sorted.filter((mutation, at) => {
+    const next = sorted[at + 1];
+    return next === undefined || compareMutations(mutation, next) !== 0;
+  });
+}
+
+function compareMutations(a: Mutation, b: Mutation): number {
+  const order = (a.tree ?? MAIN_TREE) - (b.tree ?? MAIN_TREE);
+  return order !== 0 ? order : compareBytes(a.key, b.key);
+}
+
+function lastByName(mutations: readonly Mutation[]): readonly Mutation[] {
   const seen = new Set<string>();
   const kept: Mutation[] = [];
   for (let at = mutations.length - 1; at >= 0; at--) {

@@ -267,7 +267,7 @@ export class MiniTransaction implements PageWriter {
     }
     const isCompensation = this.#isInBatch && this.owner.isCompensation;
     const kind = isCompensation ? RECORD_COMPENSATION : RECORD_MINI;
-    const lsn = toPageLsn(this.#wal.append(kind, this.ops.view()));
+    const lsn = toPageLsn(this.#wal.append(kind, this.ops.buffer, this.ops.position));
     if (this.#isInBatch) this.#noteStart(this.#wal.lastStart);
     for (const frame of this.#images) this.#pager.dirtied(frame, lsn);
     for (const frame of this.#changed) this.#pager.dirtied(frame, lsn);

@@ -1,4 +1,4 @@
-import { ByteWriter } from "@kvs/codec";
+import { ByteWriter, compareBytes } from "@kvs/codec";
 import { createRandom, isKvsError } from "@kvs/env";
 import { forEachSeed } from "@kvs/sim";
 import { expect, test } from "vitest";
@@ -13,7 +13,7 @@ import {
   checkBatch,
   encodeBatch,
 } from "../src/batch-format.ts";
-import { bytes, codeIs, del, put } from "./fixture.ts";
+import { bytes, codeIs, del, put, text } from "./fixture.ts";
 
 const MUTATION_PUT = 1;
 
@@ -58,15 +58,33 @@ test("a batch is read as it was written", () => {
 
     const batch = encode(list);
 
-    expect(decode(batch)).toEqual(list);
+    expect(decode(batch)).toEqual(list.toSorted(byKey));
     expect(() => checkBatch(batch, anyTree)).not.toThrow();
   });
 });
 
-test("of several mutations of one key the last one is kept, in its place", () => {
+/** By tree, then by key. */
+function byKey(a: Mutation, b: Mutation): number {
+  return a.tree! - b.tree! || compareBytes(a.key, b.key);
+}
+
+test("of several mutations of one key the last one is kept, and the others come in order", () => {
   const batch = encode([put("b", "1"), put("a", "2"), del("b"), put("b", "3", 7), put("a", "4")]);
 
-  expect(decode(batch)).toEqual([del("b", MAIN_TREE), put("b", "3", 7), put("a", "4", MAIN_TREE)]);
+  expect(decode(batch)).toEqual([put("a", "4", MAIN_TREE), del("b", MAIN_TREE), put("b", "3", 7)]);
+});
+
+test("of very many mutations too the last one of each key is kept", () => {
+  const keys = Array.from({ length: 5000 }, (_, at) => String((at * 7919) % 3001));
+  const batch = encode(keys.map((key, at) => put(key, String(at))));
+
+  const found = new Map(decode(batch).map((mutation) => [text(mutation.key), mutation]));
+  expect(found.size).toBe(3001);
+  expect(decode(batch)).toHaveLength(3001);
+  for (const [at, key] of keys.entries()) {
+    if (keys.lastIndexOf(key) === at)
+      expect(found.get(key)).toEqual(put(key, String(at), MAIN_TREE));
+  }
 });
 
 test("keys that only look alike stay apart", () => {
@@ -76,7 +94,7 @@ test("keys that only look alike stay apart", () => {
     put("/a", "z", 12),
     put("2/a", "w", 11),
   ];
-  expect(decode(encode(mutations))).toEqual(mutations);
+  expect(decode(encode(mutations))).toEqual(mutations.toSorted(byKey));
 });
 
 test("the largest key and value fit, the next are refused", () => {
