@@ -38,7 +38,7 @@ export interface CheckpointerParts {
  * 1. BEGIN goes to the log, with the batches that are not decided. From here on, the first change of
  *    each page is logged as an image.
  * 2. Every page that was changed before is written, in slices, then synced.
- * 3. A copy of the header says where redo begins: at BEGIN.
+ * 3. Both copies of the header say where redo begins: at BEGIN. One may be damaged later.
  * 4. END goes to the log, and the log before BEGIN, or before the first record of the oldest batch
  *    named in it, is dropped.
  * 5. Pages at the file's end that were free at BEGIN, and still are, go back to the file system.
@@ -131,6 +131,7 @@ export class Checkpointer {
       isClean,
     };
     await pager.writeHeader(header);
+    await pager.writeHeader(header); // both copies, for the log that the one before needs goes now
     this.#parts.header = header;
     this.#beginLsn = beginLsn;
     this.#writer.reset();
