@@ -1,4 +1,11 @@
 export {
+  type DecodedFrame,
+  type DecodeOptions,
+  decodeFrame,
+  encodeFrame,
+} from "./codec/frame-codec.ts";
+export { type RaftFrameErrorCode } from "./codec/message-error.ts";
+export {
   changeConfiguration,
   type Configuration,
   type ConfigurationInput,
