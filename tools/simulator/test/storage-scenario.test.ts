@@ -8,7 +8,7 @@ import {
 import { storageScenario } from "../src/scenarios/storage.ts";
 
 const TIMEOUT_MS = 600_000;
-const SEEDS = 8;
+const SEEDS = 6;
 /** Each sabotage is found within so many seeds. */
 const SEEDS_PER_MUTANT = 25;
 
@@ -45,13 +45,13 @@ test(
 test("the same seed gives the same run", { timeout: TIMEOUT_MS }, async () => {
   const run = (seed: number): Promise<SeedResult> =>
     storageScenario.run(seed, { wantsTrace: true });
-  for (const seed of [1, 2]) {
-    const [first, second] = [await run(seed), await run(seed)];
-    expect(second.hash).toBe(first.hash);
-    expect(second.trace).toEqual(first.trace);
-    expect(second.operations).toBe(first.operations);
-  }
-  expect((await run(4)).hash).not.toBe((await run(5)).hash);
+  const [first, second] = [await run(2), await run(2)];
+
+  expect(second.hash).toBe(first.hash);
+  expect(second.trace).toEqual(first.trace);
+  expect(second.operations).toBe(first.operations);
+  expect(second.faults).toEqual(first.faults);
+  expect((await run(4)).hash).not.toBe(first.hash);
 });
 
 for (const mutant of storageScenario.mutants) {
