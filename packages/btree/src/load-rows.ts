@@ -19,8 +19,8 @@ export interface LoadRowsOptions {
   readonly run: <Result>(step: () => Result) => Promise<Result>;
   /** Throws what is wrong with an entry besides what is checked here. */
   readonly checkEntry?: (entry: MapEntry) => void;
-  /** Called before the step that makes the top page the root. */
-  readonly beforeRoot?: () => void;
+  /** Runs the last step, which makes the top page the root. Default: `run`. */
+  readonly runRoot?: (step: () => void) => Promise<void>;
 }
 
 /**
@@ -86,11 +86,10 @@ class RowFeed {
   }
 
   async finish(): Promise<number> {
-    const { bulk, run, beforeRoot } = this.#options;
+    const { bulk, run, runRoot = run } = this.#options;
     bulk.close();
     await this.#writePages();
-    beforeRoot?.();
-    await run(() => bulk.writeRoot());
+    await runRoot(() => bulk.writeRoot());
     return this.#count;
   }
 

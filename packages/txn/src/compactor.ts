@@ -2,14 +2,15 @@ import { PAGE_MOVE_FRAMES, PageMove, Descent, NEWEST_VERSION, Probe, TreeFill } 
 import { type Clock, yieldTurn } from "@kvs/env";
 import { NO_PAGE, PAGE_BYTES, type PageId, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
+import { repeatUntilDone } from "./attempt-mini.ts";
 import { type BatchQueue } from "./batch-queue.ts";
 import { ensureUrgentLog } from "./batch-space.ts";
 import { type Checkpointer } from "./checkpoint.ts";
 import { type Forest, type TreeHandle } from "./forest.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
+import { rootLevelOf } from "./root-level.ts";
 import { type Timestamp } from "./timestamp.ts";
-import { repeatUntilDone } from "./undo.ts";
 
 /** Leaves looked at in one turn among the batches: a few milliseconds at most. */
 const LEAVES_PER_TURN = 8;
@@ -118,7 +119,7 @@ export class Compactor {
     const { pager, mini } = this.#parts;
     const move = new PageMove(tree.state, pager, mini);
     let moved = 0;
-    for (let level = (await this.#levelOf(tree)) - 1; level >= 0; level--) {
+    for (let level = (await rootLevelOf(tree.state, pager)) - 1; level >= 0; level--) {
       await this.#eachPage(tree, level, async (probe, page) => {
         if (page >= this.#pagesInUse && (await this.#move(move, probe, level))) moved++;
       });
@@ -136,7 +137,7 @@ export class Compactor {
     const descent = new Descent(tree.state, pager);
     const probe = new Probe().set(NO_KEY, 0, NEWEST_VERSION);
     await this.#inTurns(async () => {
-      if (level > 0 && (await this.#levelOf(tree)) <= level) return true; // it has become lower
+      if (level > 0 && (await rootLevelOf(tree.state, pager)) <= level) return true; // it has become lower
       descent.probe.copyFrom(probe);
       descent.restart();
       const page = await pager.attempt(() => {
@@ -161,17 +162,6 @@ export class Compactor {
     return hasMoved;
   }
 
-  /** The root's level. */
-  #levelOf({ state }: TreeHandle): Promise<number> {
-    const { pager } = this.#parts;
-    const descent = new Descent(state, pager);
-    descent.probe.set(NO_KEY, 0, NEWEST_VERSION);
-    return pager.attempt(() => {
-      descent.reach(0);
-      return descent.rootLevel;
-    });
-  }
-
   /** Repeats `step` until it returns true, a few at a time among the batches. */
   async #inTurns(step: () => Promise<boolean>): Promise<void> {
     const { clock, queue, wal } = this.#parts;
@@ -187,8 +177,7 @@ export class Compactor {
   }
 
   #repeat(step: () => boolean): Promise<void> {
-    const { pager, mini, guard } = this.#parts;
-    return repeatUntilDone(pager, mini, guard, step);
+    return repeatUntilDone(this.#parts, step);
   }
 }
 

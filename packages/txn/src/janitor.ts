@@ -2,6 +2,7 @@ import { type Environment, type Timer, assert } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
+import { repeatUntilDone } from "./attempt-mini.ts";
 import { BatchReader, MUTATION_DELETE } from "./batch-format.ts";
 import { type BatchQueue } from "./batch-queue.ts";
 import { ensureUrgentLog } from "./batch-space.ts";
@@ -10,7 +11,6 @@ import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
 import { type Timestamp } from "./timestamp.ts";
-import { repeatUntilDone } from "./undo.ts";
 
 /** Places remembered; beyond it the oldest are forgotten, and later writes nearby prune them. */
 const PLACES_MAX = 8192;
@@ -110,7 +110,7 @@ export class Janitor {
   }
 
   async #work(): Promise<void> {
-    const { forest, pager, wal, mini, guard, horizon } = this.#parts;
+    const { forest, wal, horizon } = this.#parts;
     for (let leaves = 0; leaves < LEAVES_PER_TURN && !this.#isStopped; leaves++) {
       const limit = horizon();
       if (!this.#hasWork(limit)) return;
@@ -118,7 +118,7 @@ export class Janitor {
       const place = this.#take(limit);
       const { writer } = forest.tree(place.tree);
       writer.begin(this.#probe.set(place.key, place.key.length, place.timestamp));
-      await repeatUntilDone(pager, mini, guard, () => writer.vacuum(limit));
+      await repeatUntilDone(this.#parts, () => writer.vacuum(limit));
     }
   }
 

@@ -1,5 +1,6 @@
 import { PAGE_BYTES, type PageId, PageView, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
+import { attemptMini } from "./attempt-mini.ts";
 import { type BatchQueue } from "./batch-queue.ts";
 import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
@@ -38,14 +39,14 @@ export class PageRewriter {
    *   `WAL_DISK_FULL` (retryable).
    */
   rewrite(ids: readonly PageId[]): Promise<number> {
-    const { pager, wal, guard, queue } = this.#parts;
+    const { wal, guard, queue } = this.#parts;
     return queue.exclusive(async () => {
       guard.requireSound();
       await wal.room();
       await wal.ensureSpace(ids.length * (PAGE_BYTES + RECORD_OVERHEAD_BYTES));
       let count = 0;
       for (const id of ids) {
-        if (await pager.attempt(() => guard.run(() => this.#rewriteOne(id)))) count++;
+        if (await attemptMini(this.#parts, () => this.#rewriteOne(id))) count++;
       }
       return count;
     });
@@ -53,7 +54,6 @@ export class PageRewriter {
 
   #rewriteOne(id: PageId): boolean {
     const { pager, mini } = this.#parts;
-    mini.startAttempt();
     if (pager.space.isFree(id)) return false;
     const frame = mini.need(id, this.#view);
     mini.begin("none");

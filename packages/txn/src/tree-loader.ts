@@ -2,16 +2,19 @@ import {
   BulkLoad,
   Cursor,
   type MapEntry,
+  NEWEST_VERSION,
   OverflowWriter,
   Probe,
   type ValuePacking,
   loadRows,
 } from "@kvs/btree";
-import { TurnBudget } from "@kvs/env";
+import { TurnBudget, assert } from "@kvs/env";
 import { abandonBatch } from "./abandon-batch.ts";
+import { attemptMini } from "./attempt-mini.ts";
 import { checkSizes } from "./batch-format.ts";
 import { type BatchSpace } from "./batch-space.ts";
 import { type TreeHandle } from "./forest.ts";
+import { rootLevelOf } from "./root-level.ts";
 import { type Timestamp } from "./timestamp.ts";
 import { type TreeMakerParts } from "./tree-maker.ts";
 import { txnError, withoutEffect } from "./txn-error.ts";
@@ -48,10 +51,7 @@ export class TreeLoader {
     tree: TreeHandle,
     entries: Iterable<MapEntry> | AsyncIterable<MapEntry>,
   ): Promise<LoadResult> {
-    const { count, published } = await this.#parts.queue.exclusive(async () => {
-      await this.#requireEmpty(tree);
-      return this.#load(tree, entries);
-    });
+    const { count, published } = await this.#parts.queue.exclusive(() => this.#load(tree, entries));
     return { count, version: await published };
   }
 
@@ -59,49 +59,66 @@ export class TreeLoader {
     tree: TreeHandle,
     entries: Iterable<MapEntry> | AsyncIterable<MapEntry>,
   ): Promise<{ readonly count: number; readonly published: Promise<Timestamp> }> {
-    const { mini, guard, wal, logSync, time, publisher, packing } = this.#parts;
-    const timestamp = time.next();
-    mini.beginBatch(timestamp);
+    const { mini, time, packing } = this.#parts;
+    let published: Promise<Timestamp> | undefined;
     try {
+      await this.#makeEmpty(tree);
+      const timestamp = time.next();
+      mini.beginBatch(timestamp);
       const count = await loadRows(entries, {
         bulk: new BulkLoad(tree.state, mini, timestamp),
         overflow: new OverflowWriter(mini, packing),
         run: (step) => this.#run(step),
         checkEntry: ({ key, value }) => checkSizes(key.length, value.length),
-        beforeRoot: () => {
-          mini.owner.isWhole = true; // this record commits
-        },
+        runRoot: (step) =>
+          this.#run(() => {
+            mini.owner.isWhole = true; // this record commits
+            step();
+            published = this.#publish(timestamp);
+          }),
       });
-      guard.requireSound();
-      mini.endBatch();
-      logSync.request();
-      return { count, published: publisher.add(timestamp, wal.endLsn) };
+      assert(published !== undefined, "the last step of a load commits it");
+      return { count, published };
     } catch (error) {
       await abandonBatch(this.#parts);
       throw withoutEffect(error);
     }
   }
 
-  async #run<Result>(step: () => Result): Promise<Result> {
-    const { pager, mini, guard, space } = this.#parts;
-    await space.makeForSlice({ batchBytes: RUN_BYTES, rows: 1, isUrgent: false });
-    await this.#budget.wait();
-    return pager.attempt(() =>
-      guard.run(() => {
-        mini.startAttempt();
-        return step();
-      }),
-    );
+  /** In the turn of the commit: nothing can fail, nor become durable, in between. */
+  #publish(timestamp: Timestamp): Promise<Timestamp> {
+    const { mini, wal, logSync, publisher } = this.#parts;
+    mini.endBatch();
+    logSync.request();
+    return publisher.add(timestamp, wal.endLsn);
   }
 
-  async #requireEmpty({ state }: TreeHandle): Promise<void> {
-    const { pager } = this.#parts;
-    const cursor = new Cursor(state, pager);
-    cursor.place(new Probe().set(new Uint8Array(0), 0, Number.MAX_SAFE_INTEGER));
-    if (!(await pager.attempt(() => cursor.next()))) return;
-    const message =
-      "only a tree without rows is loaded, and this one has some, or had some a moment ago; " +
-      "write in batches, or load into another tree";
-    throw txnError("TXN_TREE_NOT_EMPTY", message);
+  async #run<Result>(step: () => Result): Promise<Result> {
+    const { space } = this.#parts;
+    await space.makeForSlice({ batchBytes: RUN_BYTES, rows: 1, isUrgent: false });
+    await this.#budget.wait();
+    return attemptMini(this.#parts, step);
   }
+
+  /** Sees that there are no rows, and that the root is the only page: undo leaves empty leaves. */
+  async #makeEmpty({ state, writer }: TreeHandle): Promise<void> {
+    const { pager } = this.#parts;
+    const start = new Probe().set(new Uint8Array(0), 0, NEWEST_VERSION);
+    const cursor = new Cursor(state, pager);
+    cursor.place(start);
+    if (await pager.attempt(() => cursor.next())) throw notEmpty();
+    while ((await rootLevelOf(state, pager)) > 0) {
+      const before = state.structureVersion;
+      writer.begin(start);
+      while (!(await this.#run(() => writer.vacuum(0))));
+      if (state.structureVersion === before) throw notEmpty();
+    }
+  }
+}
+
+function notEmpty(): Error {
+  const message =
+    "only a tree without rows is loaded, and this one has some, or had some a moment ago; " +
+    "write in batches, or load into another tree";
+  return txnError("TXN_TREE_NOT_EMPTY", message);
 }

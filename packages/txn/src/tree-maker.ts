@@ -4,6 +4,7 @@ import { Probe } from "@kvs/btree";
 import { type PageId, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { abandonBatch } from "./abandon-batch.ts";
+import { attemptMini, repeatUntilDone } from "./attempt-mini.ts";
 import { type BatchQueue } from "./batch-queue.ts";
 import { type Checkpointer } from "./checkpoint.ts";
 import { RECORD_COMMIT } from "./engine-record.ts";
@@ -16,7 +17,6 @@ import { mainTreeEntry, makeRoot } from "./open-store.ts";
 import { type Publisher } from "./publisher.ts";
 import { type HybridClock, type Timestamp } from "./timestamp.ts";
 import { withoutEffect } from "./txn-error.ts";
-import { repeatUntilDone } from "./undo.ts";
 
 /** The longest name of a tree, in UTF-8. */
 const NAME_BYTES_MAX = 256;
@@ -90,7 +90,7 @@ export class TreeMaker {
     entryOf: (rootId: PageId) => TreeEntry,
     treeId: number,
   ): Promise<{ readonly done: Promise<Timestamp> }> {
-    const { forest, pager, mini, guard, wal, logSync, time, publisher } = this.#parts;
+    const { forest, mini, guard, wal, logSync, time, publisher } = this.#parts;
     const timestamp = time.next();
     mini.beginBatch(timestamp);
     try {
@@ -100,7 +100,7 @@ export class TreeMaker {
       const { writer } = forest.tree(CATALOG_TREE);
       writer.begin(new Probe().set(key, key.length, timestamp));
       const row = { flags: 0, bytes: value, from: 0, to: value.length };
-      await repeatUntilDone(pager, mini, guard, () => writer.insert(row, -1));
+      await repeatUntilDone(this.#parts, () => writer.insert(row, -1));
       guard.requireSound();
       const commit = new ByteWriter();
       commit.u64(timestamp);
@@ -116,13 +116,7 @@ export class TreeMaker {
     }
   }
 
-  async #makeRoot(treeId: number, isUndone: boolean): Promise<PageId> {
-    const { pager, mini, guard } = this.#parts;
-    return pager.attempt(() =>
-      guard.run(() => {
-        mini.startAttempt();
-        return makeRoot(mini, treeId, isUndone);
-      }),
-    );
+  #makeRoot(treeId: number, isUndone: boolean): Promise<PageId> {
+    return attemptMini(this.#parts, () => makeRoot(this.#parts.mini, treeId, isUndone));
   }
 }

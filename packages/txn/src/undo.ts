@@ -1,8 +1,8 @@
 import { ByteWriter } from "@kvs/codec";
-import { type Environment, assert, yieldTurn } from "@kvs/env";
+import { type Environment, yieldTurn } from "@kvs/env";
 import { Probe } from "@kvs/btree";
-import { type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
+import { type MiniRunner, attemptMini } from "./attempt-mini.ts";
 import {
   type ActiveBatch,
   type MiniHead,
@@ -14,19 +14,14 @@ import {
   readMiniHead,
 } from "./engine-record.ts";
 import { type Forest } from "./forest.ts";
-import { type MiniTransaction } from "./mini-transaction.ts";
-import { type MutationGuard } from "./mutation-guard.ts";
 import { txnError } from "./txn-error.ts";
 
 /** Steps after which others get their turn, and the log writes what it has. */
 const SLICE_STEPS = 64;
 
-export interface UndoParts {
+export interface UndoParts extends MiniRunner {
   readonly environment: Environment;
   readonly wal: Wal;
-  readonly pager: Pager;
-  readonly mini: MiniTransaction;
-  readonly guard: MutationGuard;
   /** With every tree that a batch to be taken back names. */
   readonly forest: Forest;
   /** Told of each row that is gone; its leaf may be left empty. The key is the listener's. */
@@ -81,41 +76,19 @@ export async function undoBatch(parts: UndoParts, batch: ActiveBatch): Promise<v
 }
 
 async function undoRecord(parts: UndoParts, head: MiniHead, payload: Uint8Array): Promise<void> {
-  const { pager, mini, guard, forest } = parts;
+  const { mini, forest } = parts;
   if (head.undo === UNDO_ROW) {
     const key = payload.slice(head.keyFrom, head.keyTo);
     const { writer } = forest.tree(head.tree);
     writer.begin(new Probe().set(key, key.length, head.timestamp));
-    await repeatUntilDone(pager, mini, guard, () => {
-      writer.remove(false); // its first step; a merge would come after it
-      return true;
-    });
+    await attemptMini(parts, () => writer.remove(false)); // its first step; a merge would come next
     parts.onRowUndone(head.tree, key);
   } else if (head.undo === UNDO_PAGES) {
-    await repeatUntilDone(pager, mini, guard, () => {
+    await attemptMini(parts, () => {
       for (const run of head.runs) mini.needBits(run);
       mini.begin("pages");
       for (const run of head.runs) mini.free(run);
       mini.end();
-      return true;
     });
   }
-}
-
-/** Calls `step`, one mini-transaction at a time, until it returns true. */
-export async function repeatUntilDone(
-  pager: Pager,
-  mini: MiniTransaction,
-  guard: MutationGuard,
-  step: () => boolean,
-): Promise<void> {
-  for (let isDone = false; !isDone;) {
-    isDone = await pager.attempt(() =>
-      guard.run(() => {
-        mini.startAttempt();
-        return step();
-      }),
-    );
-  }
-  assert(!guard.isMutating, "a step ends its mutation");
 }

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { CATALOG_TREE, encodeTreeEntry } from "../src/forest.ts";
 import { openEngine } from "../src/open-store.ts";
-import { repeatUntilDone } from "../src/undo.ts";
+import { repeatUntilDone } from "../src/attempt-mini.ts";
 import { resolveStoreOptions } from "../src/store-options.ts";
 import { SMALL, bytes, codeIs, newStorage, withStore } from "./fixture.ts";
 
@@ -20,7 +20,7 @@ async function openWithRow(value: Uint8Array, flags = 0): Promise<unknown> {
     const key = bytes("strange");
     writer.begin(new Probe().set(key, key.length, 7));
     const row = { flags, bytes: value, from: 0, to: value.length };
-    await repeatUntilDone(pager, mini, guard, () => writer.insert(row, -1));
+    await repeatUntilDone({ pager, mini, guard }, () => writer.insert(row, -1));
     await wal.sync();
   });
   storage.processDied();
