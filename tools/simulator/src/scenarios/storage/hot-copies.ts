@@ -36,11 +36,18 @@ export class HotCopies {
     return this.#restored;
   }
 
-  /** Takes a copy: it holds what was answered before, and perhaps some of what comes meanwhile. */
-  async take(open: ModelledStore): Promise<void> {
+  /**
+   * Takes a copy: it holds what was answered before, and perhaps some of what comes meanwhile.
+   *
+   * @param between Runs after each piece: a slow reader, or work of others.
+   */
+  async take(open: ModelledStore, between?: () => Promise<unknown>): Promise<void> {
     const { acknowledged } = this.#options.model;
     const pieces: Uint8Array[] = [];
-    for await (const piece of open.store.hotCopy()) pieces.push(piece.slice());
+    for await (const piece of open.store.hotCopy()) {
+      pieces.push(piece.slice());
+      await between?.();
+    }
     const bytes = new Uint8Array(Buffer.concat(pieces));
     const { submitted } = this.#options.model;
     this.#taken.push({ bytes, allowed: { acknowledged, submitted } });
