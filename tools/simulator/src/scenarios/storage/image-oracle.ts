@@ -85,12 +85,12 @@ export class ImageOracle {
   }
 
   /**
-   * The image, with space given back if its recovery asks for it: on a disk that was full before the
-   * log had its reserve, nothing can be promised but that no harm comes of it.
+   * The image, with space given back if it is of a store that was being made, and its recovery asks
+   * for some: only a store that has answered a batch keeps room for its recovery.
    */
   async #withSpace(image: SimStorage, allowed: Allowance): Promise<SimStorage> {
     const { model, store, mutants, random } = this.#options;
-    if (!image.files().includes(FLOOD_PATH)) return image;
+    if (allowed.acknowledged > 0 || !image.files().includes(FLOOD_PATH)) return image;
     const refused = image.clone();
     try {
       await recover(refused, model, { store, mutants, random: random.split("full"), allowed });
