@@ -80,3 +80,21 @@ test(
   },
   TIMEOUT_MS,
 );
+
+test(
+  "a copy under load is as long as the store at least, and puts go on before, during and after it",
+  async () => {
+    await EngineProcess.use(folder, async (engine) => {
+      await engine.call("open", {});
+      await engine.call("fill", SHAPE);
+      const before = await engine.call("writtenBytes", undefined);
+      const copy = await engine.call("copyUnderLoad", { ...SHAPE, callers: 8, aloneMs: 100 });
+      const after = await engine.call("writtenBytes", undefined);
+
+      expect(copy.copyBytes).toBeGreaterThan(2000 * 116);
+      expect(after - before).toBeGreaterThan(copy.copyBytes);
+      expect(Math.min(copy.copyMs, copy.aloneRate, copy.copyRate)).toBeGreaterThan(0);
+    });
+  },
+  TIMEOUT_MS,
+);

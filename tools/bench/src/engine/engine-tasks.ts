@@ -62,7 +62,7 @@ export interface KillParameters extends Shape {
 
 export interface CopyParameters extends Shape {
   readonly callers: number;
-  /** How long puts run alone. */
+  /** How long puts run alone, before and after. */
   readonly aloneMs: number;
 }
 
@@ -177,7 +177,7 @@ export class EngineTasks {
     return runCallersUntil(callers, () => performance.now() >= endMs, operation);
   }
 
-  /** Copies the store into a file while puts go on; before that, puts alone, for as long. */
+  /** Copies the store into a file while puts go on; before and after that, puts alone. */
   async copyUnderLoad(parameters: CopyParameters): Promise<CopyResult> {
     const store = this.#opened;
     const { callers, aloneMs } = parameters;
@@ -195,19 +195,21 @@ export class EngineTasks {
       const elapsedMs = performance.now() - startMs;
       return [((puts - putsBefore) / elapsedMs) * 1000, elapsedMs];
     };
-    let copyBytes = 0;
-    await pause(aloneMs / 4);
-    const [aloneRate] = await rateDuring(async () => {
+    const alone = async (): Promise<void> => {
       await store.checkpoint(); // a copy begins with one too
       await pause(aloneMs);
-    });
+    };
+    let copyBytes = 0;
+    await pause(aloneMs / 4);
+    const [rateBefore] = await rateDuring(alone);
     const [copyRate, copyMs] = await rateDuring(async () => {
       copyBytes = await store.copyTo(COPY);
     });
+    const [rateAfter] = await rateDuring(alone);
     isOver = true;
     await running;
     rmSync(join(this.#folder, COPY));
-    return { copyBytes, copyMs, aloneRate, copyRate };
+    return { copyBytes, copyMs, aloneRate: (rateBefore + rateAfter) / 2, copyRate };
   }
 
   async close(): Promise<void> {
