@@ -73,3 +73,21 @@ export function cursorLost(cause: unknown): KvsError<ClientErrorCode> {
   const message = "the connection that held the cursor broke; begin the walk again";
   return new KvsError("CONNECTION_LOST", message, { outcome: "none", cause });
 }
+
+/** `CONNECTION_LOST` (retryable): the server rolls back what a lost connection had open. */
+export function transactionLost(id: string, cause: unknown): KvsError<ClientErrorCode> {
+  const message = `the connection that held transaction ${id} broke, so it is rolled back; begin it again`;
+  const details = { transaction: id };
+  return new KvsError("CONNECTION_LOST", message, {
+    outcome: "none",
+    retryable: true,
+    cause,
+    details,
+  });
+}
+
+/** `TXN_ENDED`, as a database in the own process has it. */
+export function transactionEnded(id: string, how: string): KvsError {
+  const message = `transaction ${id} ${how}; begin another`;
+  return new KvsError("TXN_ENDED", message, { outcome: "none", details: { transaction: id } });
+}

@@ -3,10 +3,16 @@ import {
   type Collection,
   type Database,
   type DatabaseStats,
+  type Isolation,
   type KeyValue,
   RequestCode,
+  type RetryOptions,
+  type Transaction,
+  type TransactionOptions,
   checkCollectionName,
+  checkTransactionOptions,
   requestKind,
+  runTransaction,
 } from "@kvs/protocol";
 import { readNothing, readStats } from "./answer-readers.ts";
 import { type ClientOptions, resolveClientOptions } from "./client-options.ts";
@@ -14,6 +20,7 @@ import { parseConnectionUrl } from "./connection-url.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { RemoteCollection } from "./remote-collection.ts";
 import { RemoteKeyValue } from "./remote-key-value.ts";
+import { beginRemote } from "./remote-transaction.ts";
 import { request } from "./request.ts";
 
 const STATS = requestKind(RequestCode.STATS)!;
@@ -36,16 +43,18 @@ export async function connectWith(
   const target = parseConnectionUrl(url);
   const dispatcher = new Dispatcher(environment, target, resolveClientOptions(options));
   await dispatcher.open();
-  return new RemoteDatabase(dispatcher, target.database);
+  return new RemoteDatabase(environment, dispatcher, target.database);
 }
 
 /** A database on a server. */
 class RemoteDatabase implements Database {
   readonly name: string;
   readonly kv: KeyValue;
+  readonly #environment: Environment;
   readonly #dispatcher: Dispatcher;
 
-  constructor(dispatcher: Dispatcher, name: string) {
+  constructor(environment: Environment, dispatcher: Dispatcher, name: string) {
+    this.#environment = environment;
     this.name = name;
     this.kv = new RemoteKeyValue(dispatcher);
     this.#dispatcher = dispatcher;
@@ -54,6 +63,17 @@ class RemoteDatabase implements Database {
   collection<T extends object>(name: string): Collection<T> {
     checkCollectionName(name);
     return new RemoteCollection<T>(this.#dispatcher, name);
+  }
+
+  async begin(options?: Isolation | TransactionOptions): Promise<Transaction> {
+    return beginRemote(this.#dispatcher, checkTransactionOptions(options));
+  }
+
+  transaction<R>(body: (tx: Transaction) => Promise<R>, options?: RetryOptions): Promise<R> {
+    const { clock, random } = this.#environment;
+    const begin = (given: Isolation | TransactionOptions): Promise<Transaction> =>
+      this.begin(given);
+    return runTransaction({ clock, random, begin }, body, options);
   }
 
   checkpoint(): Promise<void> {

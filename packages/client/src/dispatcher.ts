@@ -11,7 +11,7 @@
 import { type Environment, type KvsError, type Timer, assert, isKvsError } from "@kvs/env";
 import {
   type FrameReader,
-  FrameWriter,
+  type FrameWriter,
   NO_REQUEST,
   type RequestKind,
   ResponseStatus,
@@ -19,18 +19,20 @@ import {
   readError,
 } from "@kvs/protocol";
 import { type Channel, HELLO_ID } from "./channel.ts";
-import { clientClosed, connectionLost, cursorLost } from "./client-error.ts";
+import { clientClosed } from "./client-error.ts";
 import { type ClientSettings } from "./client-options.ts";
 import { ConnectionPool } from "./connection-pool.ts";
 import { type ConnectionTarget } from "./connection-url.ts";
 import { type AnswerReader, PendingRequest } from "./pending-request.ts";
+import { PinnedFrames } from "./pinned-frames.ts";
+import { type RequestPath } from "./request.ts";
+import { lossOf, lostBefore, overdue, tooMuchWaits } from "./request-error.ts";
 import { RequestFrames } from "./request-frames.ts";
 import { afterError, afterLoss, backoffMs } from "./retry-policy.ts";
 
 /** How often at least deadlines and heartbeats are looked at. */
 const SWEEP_MS = 1000;
-/** And how often at most. */
-const SWEEP_MIN_MS = 10;
+const SWEEP_MIN_MS = 10; // and how often at most
 /** Built-in sabotages. */
 interface Mutants {
   readonly retriesUnknownWrites: boolean;
@@ -38,7 +40,7 @@ interface Mutants {
   readonly deniesUnknown: boolean;
 }
 
-export class Dispatcher {
+export class Dispatcher implements RequestPath {
   readonly #environment: Environment;
   readonly #settings: ClientSettings;
   readonly #pool: ConnectionPool;
@@ -48,6 +50,7 @@ export class Dispatcher {
   #pendingBytes = 0;
   #lastId = 0;
   readonly #frames = new RequestFrames();
+  readonly #pinned = new PinnedFrames();
   #isFlushScheduled = false;
   #timer: Timer | undefined;
   #timerDueMs = Infinity;
@@ -92,11 +95,8 @@ export class Dispatcher {
    * @throws {KvsError} `CLIENT_CLOSED`, `OVERLOADED`.
    */
   begin(kind: RequestKind, fields: number): FrameWriter {
-    if (this.#closing !== undefined) throw clientClosed();
-    const { requestsMax, bytesMax, timeoutMs } = this.#settings;
-    if (this.#pending.size >= requestsMax || this.#pendingBytes >= bytesMax) {
-      throw this.#overloaded();
-    }
+    const { timeoutMs } = this.#settings;
+    this.#checkRoom();
     return this.#frames.begin(kind, fields, { id: this.#takeId(), timeoutMs });
   }
 
@@ -140,32 +140,69 @@ export class Dispatcher {
   }
 
   /**
-   * Sends a request on this channel or not at all, now: for cursors, which live on one.
+   * As `begin`, for a request that goes to this channel or nowhere; then `submitOn`, or `abortOn`.
    *
-   * @throws {KvsError} `CONNECTION_LOST` if the channel is gone.
+   * @throws {KvsError} `CLIENT_CLOSED`, `OVERLOADED`.
+   */
+  beginOn(channel: Channel, kind: RequestKind, fields: number): FrameWriter {
+    this.#checkRoom();
+    const { timeoutMs } = this.#settings;
+    return this.#pinned.begin(channel, kind, { fields, id: this.#takeId(), timeoutMs });
+  }
+
+  abortOn(channel: Channel): void {
+    this.#pinned.abort(channel);
+  }
+
+  /** Sends what was written for this channel. @returns Whether there is more room now. */
+  cutOn(channel: Channel): boolean {
+    return this.#pinned.cut(channel);
+  }
+
+  /**
+   * As `submit`, for what `beginOn` began.
+   *
+   * @param transaction The id of the transaction that it belongs to.
    */
   submitOn<T>(
+    channel: Channel,
+    kind: RequestKind,
+    read: AnswerReader<T>,
+    transaction?: string,
+  ): Promise<T> {
+    const id = this.#lastId;
+    const sizeBytes = this.#pinned.end(channel);
+    if (!channel.isAlive) {
+      this.#pinned.forget(channel);
+      return Promise.reject(lostBefore(transaction, undefined)); // it was never sent
+    }
+    return new Promise<T>((resolve, reject) => {
+      const deadlineMs = this.#environment.clock.monotonicMs() + this.#settings.timeoutMs;
+      const request = new PendingRequest<T>({ kind, id, deadlineMs, read, resolve, reject });
+      request.channel = channel;
+      request.transaction = transaction;
+      request.to = sizeBytes;
+      this.#pendingBytes += sizeBytes;
+      this.#pending.set(id, request as PendingRequest);
+      if (deadlineMs < this.#timerDueMs) this.#arm(deadlineMs);
+      this.#flushSoon();
+    });
+  }
+
+  /** Sends a request with two fields on this channel, or not at all: for cursors, which live on one. */
+  requestOn<T>(
     channel: Channel,
     kind: RequestKind,
     write: (frame: FrameWriter) => void,
     read: AnswerReader<T>,
   ): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(clientClosed());
-    if (!channel.isAlive) return Promise.reject(cursorLost(undefined));
-    const { timeoutMs } = this.#settings;
-    const id = this.#takeId();
-    const frame = new FrameWriter();
-    frame.beginRequest(2, id, kind.code, timeoutMs);
-    write(frame);
-    frame.end();
-    return new Promise<T>((resolve, reject) => {
-      const deadlineMs = this.#environment.clock.monotonicMs() + timeoutMs;
-      const request = new PendingRequest<T>({ kind, id, deadlineMs, read, resolve, reject });
-      request.channel = channel;
-      this.#pending.set(id, request as PendingRequest);
-      this.#arm(deadlineMs);
-      channel.send(frame.take());
-    });
+    try {
+      write(this.beginOn(channel, kind, 2));
+    } catch (error) {
+      this.abortOn(channel);
+      return Promise.reject(error);
+    }
+    return this.submitOn(channel, kind, read);
   }
 
   /** Waits for what is under way, then closes the connections. Takes nothing any more. */
@@ -183,6 +220,15 @@ export class Dispatcher {
     }
     this.#pool.close();
     this.#timer?.cancel();
+  }
+
+  /** @throws {KvsError} `CLIENT_CLOSED`, `OVERLOADED`. */
+  #checkRoom(): void {
+    if (this.#closing !== undefined) throw clientClosed();
+    const { requestsMax, bytesMax } = this.#settings;
+    if (this.#pending.size >= requestsMax || this.#pendingBytes >= bytesMax) {
+      throw tooMuchWaits(this.#pending.size, this.#pendingBytes);
+    }
   }
 
   #takeId(): number {
@@ -206,6 +252,7 @@ export class Dispatcher {
   }
 
   #flush(): void {
+    this.#pinned.flush();
     this.#frames.cut();
     this.#pump();
   }
@@ -270,20 +317,16 @@ export class Dispatcher {
 
   /** Answers of this channel never come any more. */
   #lost(channel: Channel, cause: KvsError): void {
+    this.#pinned.forget(channel);
     const again: PendingRequest[] = [];
+    const lostOutcome = this.#mutants.deniesUnknown ? "none" : "unknown";
     for (const request of this.#pending.values()) {
       if (request.channel !== channel) continue;
       const isForced = this.#mutants.retriesUnknownWrites && !request.kind.isBound;
       if (isForced || afterLoss(request.kind, true) === "again") again.push(request);
-      else this.#reject(request, this.#lossOf(request, cause));
+      else this.#reject(request, lossOf(request, cause, lostOutcome));
     }
     if (again.length > 0) this.#sendAgain(again, cause, 0);
-  }
-
-  #lossOf({ kind }: PendingRequest, cause: KvsError): KvsError {
-    if (kind.isBound) return cursorLost(cause);
-    const outcome = this.#mutants.deniesUnknown ? "none" : "unknown";
-    return connectionLost(kind.name, outcome, cause);
   }
 
   /** Writes requests into a frame once more, after a while. */
@@ -325,26 +368,12 @@ export class Dispatcher {
     this.#pool.sweep(nowMs);
     let nextMs = nowMs + SWEEP_MS;
     for (const request of this.#pending.values()) {
-      if (request.deadlineMs <= nowMs) this.#reject(request, this.#overdue(request));
+      if (request.deadlineMs <= nowMs)
+        this.#reject(request, overdue(request, this.#settings.timeoutMs, this.#connectError));
       else if (request.deadlineMs < nextMs) nextMs = request.deadlineMs;
     }
     this.#timerDueMs = Infinity;
     this.#arm(Math.max(nextMs, nowMs + SWEEP_MIN_MS));
-  }
-
-  #overdue(request: PendingRequest): KvsError {
-    const { kind, channel, lastError } = request;
-    const outcome = channel !== undefined && kind.isWrite ? "unknown" : "none";
-    const cause = lastError ?? this.#connectError;
-    const { timeoutMs } = this.#settings;
-    const known =
-      outcome === "unknown"
-        ? "whether it happened is not known: read before you repeat it"
-        : "it had no effect and can be repeated";
-    const why = channel === undefined && cause instanceof Error ? ` (${cause.message})` : "";
-    const message = `no answer to the request "${kind.name}" within ${timeoutMs} ms; ${known}${why}`;
-    const details = { request: kind.name, timeoutMs };
-    return protocolError("DEADLINE_EXCEEDED", message, { outcome, details, cause });
   }
 
   #arm(dueMs: number): void {
@@ -364,16 +393,8 @@ export class Dispatcher {
     assert(!request.isSettled, "a request settles once");
     request.isSettled = true;
     request.frame = undefined;
-    if (!request.kind.isBound) this.#pendingBytes -= request.sizeBytes;
+    this.#pendingBytes -= request.sizeBytes;
     this.#pending.delete(request.id);
     if (this.#pending.size === 0) this.#whenIdle?.();
-  }
-
-  #overloaded(): Error {
-    const details = { requests: this.#pending.size, bytes: this.#pendingBytes };
-    const message =
-      `${details.requests} requests of ${details.bytes} bytes wait for their answers; ` +
-      "await some before you ask for more";
-    return protocolError("OVERLOADED", message, { details });
   }
 }

@@ -25,6 +25,8 @@ export class PendingRequest<T = unknown> {
   to = 0;
   /** Where it was sent, and no answer came yet. */
   channel: Channel | undefined = undefined;
+  /** The transaction that it belongs to. */
+  transaction: string | undefined = undefined;
   /** Times it was sent and answered with an error. */
   attempts = 0;
   /** Why it was not answered the last time. */

@@ -15,10 +15,9 @@ import {
   requestKind,
 } from "@kvs/protocol";
 import { readBoolean, readCount, readTexts, readValue } from "./answer-readers.ts";
-import { type Dispatcher } from "./dispatcher.ts";
 import { type ItemsReader, type WalkStep, readStep, walk } from "./remote-cursor.ts";
 import { batchTooLarge, checkCount } from "./remote-key-value.ts";
-import { request } from "./request.ts";
+import { type RequestPath, request } from "./request.ts";
 
 const INSERT = requestKind(RequestCode.INSERT)!;
 const FETCH = requestKind(RequestCode.FETCH)!;
@@ -31,11 +30,11 @@ const COUNT = requestKind(RequestCode.COUNT)!;
 /** Documents of a collection on a server. */
 export class RemoteCollection<T extends object> implements Collection<T> {
   readonly name: string;
-  readonly #dispatcher: Dispatcher;
+  readonly #path: RequestPath;
 
   /** @param name One that `checkCollectionName` accepts. */
-  constructor(dispatcher: Dispatcher, name: string) {
-    this.#dispatcher = dispatcher;
+  constructor(path: RequestPath, name: string) {
+    this.#path = path;
     this.name = name;
   }
 
@@ -45,7 +44,7 @@ export class RemoteCollection<T extends object> implements Collection<T> {
   }
 
   insertMany(documents: readonly T[]): Promise<string[]> {
-    return request(this.#dispatcher, INSERT, 2, readTexts, (frame) => {
+    return request(this.#path, INSERT, 2, readTexts, (frame) => {
       if (documents.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(documents.length);
       frame.text(this.name);
       frame.array(documents.length);
@@ -54,7 +53,7 @@ export class RemoteCollection<T extends object> implements Collection<T> {
   }
 
   get(id: string): Promise<Stored<T> | undefined> {
-    const found = request(this.#dispatcher, FETCH, 2, readValue, (frame) => {
+    const found = request(this.#path, FETCH, 2, readValue, (frame) => {
       frame.text(this.name);
       frame.text(id);
     });
@@ -62,7 +61,7 @@ export class RemoteCollection<T extends object> implements Collection<T> {
   }
 
   getDocument(id: string): Promise<DocumentEnvelope<T> | undefined> {
-    const found = request(this.#dispatcher, FETCH_ENVELOPE, 2, readValue, (frame) => {
+    const found = request(this.#path, FETCH_ENVELOPE, 2, readValue, (frame) => {
       frame.text(this.name);
       frame.text(id);
     });
@@ -71,7 +70,7 @@ export class RemoteCollection<T extends object> implements Collection<T> {
 
   update(id: string, replacement: T, options: UpdateOptions = {}): Promise<boolean> {
     const { ifVersion, upsert = false } = options;
-    return request(this.#dispatcher, UPDATE, 5, readBoolean, (frame) => {
+    return request(this.#path, UPDATE, 5, readBoolean, (frame) => {
       if (ifVersion !== undefined) checkCount("ifVersion", ifVersion);
       frame.text(this.name);
       frame.text(id);
@@ -83,7 +82,7 @@ export class RemoteCollection<T extends object> implements Collection<T> {
 
   delete(id: string, options: DocumentCondition = {}): Promise<boolean> {
     const { ifVersion } = options;
-    return request(this.#dispatcher, REMOVE, 3, readBoolean, (frame) => {
+    return request(this.#path, REMOVE, 3, readBoolean, (frame) => {
       if (ifVersion !== undefined) checkCount("ifVersion", ifVersion);
       frame.text(this.name);
       frame.text(id);
@@ -92,22 +91,22 @@ export class RemoteCollection<T extends object> implements Collection<T> {
   }
 
   find(query: FindQuery = {}): Cursor<Stored<T>> {
-    return new RemoteCursor<Stored<T>>(this.#dispatcher, this.name, query);
+    return new RemoteCursor<Stored<T>>(this.#path, this.name, query);
   }
 
   count(filter?: object): Promise<number> {
-    return countFound(this.#dispatcher, this.name, filter === undefined ? {} : { filter });
+    return countFound(this.#path, this.name, filter === undefined ? {} : { filter });
   }
 }
 
 class RemoteCursor<T> implements Cursor<T> {
-  readonly #dispatcher: Dispatcher;
+  readonly #path: RequestPath;
   readonly #collection: string;
   readonly #query: FindQuery;
   #isUsed = false;
 
-  constructor(dispatcher: Dispatcher, collection: string, query: FindQuery) {
-    this.#dispatcher = dispatcher;
+  constructor(path: RequestPath, collection: string, query: FindQuery) {
+    this.#path = path;
     this.#collection = collection;
     this.#query = query;
   }
@@ -133,7 +132,7 @@ class RemoteCursor<T> implements Cursor<T> {
 
   async count(): Promise<number> {
     this.#use();
-    return countFound(this.#dispatcher, this.#collection, this.#query);
+    return countFound(this.#path, this.#collection, this.#query);
   }
 
   /** @throws {KvsError} `BAD_OPTION` the second time. */
@@ -146,17 +145,17 @@ class RemoteCursor<T> implements Cursor<T> {
     this.#use();
     const readItems = readDocuments as ItemsReader<T>;
     const open = (itemsMax: number): Promise<WalkStep<T>> =>
-      request(this.#dispatcher, FIND, 3, readStep(readItems), (frame) => {
+      request(this.#path, FIND, 3, readStep(readItems), (frame) => {
         frame.text(this.#collection);
         frame.document(queryDocument(query));
         frame.uint(itemsMax);
       });
-    yield* walk(this.#dispatcher, open, readItems);
+    yield* walk(this.#path, open, readItems);
   }
 }
 
-function countFound(dispatcher: Dispatcher, collection: string, query: FindQuery): Promise<number> {
-  return request(dispatcher, COUNT, 2, readCount, (frame) => {
+function countFound(path: RequestPath, collection: string, query: FindQuery): Promise<number> {
+  return request(path, COUNT, 2, readCount, (frame) => {
     frame.text(collection);
     frame.document(queryDocument(query));
   });

@@ -1,6 +1,6 @@
 import { CURSOR_BATCH_DEFAULT, type FrameReader, RequestCode, requestKind } from "@kvs/protocol";
 import { type Channel } from "./channel.ts";
-import { type Dispatcher } from "./dispatcher.ts";
+import { type RequestPath } from "./request.ts";
 
 const NEXT = requestKind(RequestCode.CURSOR_NEXT)!;
 const CLOSE = requestKind(RequestCode.CURSOR_CLOSE)!;
@@ -33,7 +33,7 @@ export function readStep<T>(
  * @param open Asks for the first step: `itemsMax` items at most.
  */
 export async function* walk<T>(
-  dispatcher: Dispatcher,
+  path: RequestPath,
   open: (itemsMax: number) => Promise<WalkStep<T>>,
   readItems: ItemsReader<T>,
 ): AsyncGenerator<T, void, undefined> {
@@ -46,7 +46,7 @@ export async function* walk<T>(
       if (!isOpen) return;
       const { cursor, channel } = step;
       isOpen = false; // a step that fails has closed the cursor
-      step = await dispatcher.submitOn(
+      step = await path.requestOn(
         channel,
         NEXT,
         (frame) => {
@@ -58,16 +58,16 @@ export async function* walk<T>(
       isOpen = step.cursor !== 0;
     }
   } finally {
-    if (isOpen) closeCursor(dispatcher, step);
+    if (isOpen) closeCursor(path, step);
   }
 }
 
 /** Nobody waits for it: a cursor that cannot be told expires by itself. */
 function closeCursor(
-  dispatcher: Dispatcher,
+  path: RequestPath,
   { cursor, channel }: { readonly cursor: number; readonly channel: Channel },
 ): void {
-  const closed = dispatcher.submitOn(
+  const closed = path.requestOn(
     channel,
     CLOSE,
     (frame) => {

@@ -19,10 +19,9 @@ import {
   requestKind,
 } from "@kvs/protocol";
 import { readBoolean, readEntry, readValue, readVersion } from "./answer-readers.ts";
-import { type Dispatcher } from "./dispatcher.ts";
 import { type AnswerReader } from "./pending-request.ts";
 import { type ItemsReader, type WalkStep, readStep, walk } from "./remote-cursor.ts";
-import { request } from "./request.ts";
+import { type RequestPath, request } from "./request.ts";
 
 const GET = requestKind(RequestCode.GET)!;
 const PUT = requestKind(RequestCode.PUT)!;
@@ -32,10 +31,10 @@ const SCAN = requestKind(RequestCode.SCAN)!;
 
 /** Keys and values of a database on a server. */
 export class RemoteKeyValue implements KeyValue {
-  readonly #dispatcher: Dispatcher;
+  readonly #path: RequestPath;
 
-  constructor(dispatcher: Dispatcher) {
-    this.#dispatcher = dispatcher;
+  constructor(path: RequestPath) {
+    this.#path = path;
   }
 
   get<V = DocumentValue>(key: Key): Promise<V | undefined> {
@@ -47,13 +46,13 @@ export class RemoteKeyValue implements KeyValue {
   }
 
   put(key: Key, value: unknown, options: PutOptions = {}): Promise<{ readonly version: number }> {
-    const dispatcher = this.#dispatcher;
+    const path = this.#path;
     const { ifVersion, ttlMs } = options;
     try {
       checkVersion(ifVersion);
       checkTtl(ttlMs);
       const hasOptions = ifVersion !== undefined || ttlMs !== undefined;
-      const frame = dispatcher.begin(PUT, hasOptions ? 4 : 2);
+      const frame = path.begin(PUT, hasOptions ? 4 : 2);
       frame.key(key);
       frame.document(value as DocumentValue);
       if (hasOptions) {
@@ -63,11 +62,11 @@ export class RemoteKeyValue implements KeyValue {
     } catch (error) {
       return this.#refuse(error);
     }
-    return dispatcher.submit(PUT, readVersion);
+    return path.submit(PUT, readVersion);
   }
 
   delete(key: Key, options: VersionCondition = {}): Promise<boolean> {
-    return request(this.#dispatcher, DELETE, 2, readBoolean, (frame) => {
+    return request(this.#path, DELETE, 2, readBoolean, (frame) => {
       checkVersion(options.ifVersion);
       frame.key(key);
       frame.uintIfAny(options.ifVersion);
@@ -75,7 +74,7 @@ export class RemoteKeyValue implements KeyValue {
   }
 
   batch(operations: readonly KeyOperation[]): Promise<{ readonly version: number }> {
-    return request(this.#dispatcher, BATCH, 1, readVersion, (frame) => {
+    return request(this.#path, BATCH, 1, readVersion, (frame) => {
       if (operations.length > BATCH_OPERATIONS_MAX) throw batchTooLarge(operations.length);
       frame.array(operations.length);
       for (const operation of operations) writeOperation(frame, operation);
@@ -89,7 +88,7 @@ export class RemoteKeyValue implements KeyValue {
     const flags = (reverse ? ScanFlag.REVERSE : 0) | (keysOnly ? ScanFlag.KEYS_ONLY : 0);
     const readItems = readEntries as ItemsReader<KeyEntry<V>>;
     const open = (itemsMax: number): Promise<WalkStep<KeyEntry<V>>> =>
-      request(this.#dispatcher, SCAN, 5, readStep(readItems), (frame) => {
+      request(this.#path, SCAN, 5, readStep(readItems), (frame) => {
         const { from, to } = keyBounds(range);
         frame.bytesIfAny(from);
         frame.bytesIfAny(to);
@@ -97,22 +96,22 @@ export class RemoteKeyValue implements KeyValue {
         frame.uintIfAny(limit);
         frame.uint(itemsMax);
       });
-    yield* walk(this.#dispatcher, open, readItems);
+    yield* walk(this.#path, open, readItems);
   }
 
   #read<T>(key: Key, read: AnswerReader<T>): Promise<T> {
-    const dispatcher = this.#dispatcher;
+    const path = this.#path;
     try {
-      dispatcher.begin(GET, 1).key(key);
+      path.begin(GET, 1).key(key);
     } catch (error) {
       return this.#refuse(error);
     }
-    return dispatcher.submit(GET, read);
+    return path.submit(GET, read);
   }
 
   /** The hot calls have no closure around them: what they began is taken back here. */
   #refuse(error: unknown): Promise<never> {
-    this.#dispatcher.abort();
+    this.#path.abort();
     return Promise.reject(error);
   }
 }

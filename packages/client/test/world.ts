@@ -1,5 +1,6 @@
 import { type Connection, type Environment, sleep } from "@kvs/env";
 import { type Database } from "@kvs/protocol";
+import { openEngine } from "@kvs/query/engine";
 import { Server, type ServerOptions } from "@kvs/server";
 import {
   type MemoryDatabase,
@@ -18,6 +19,8 @@ export interface WorldOptions extends Partial<SimulationOptions> {
   readonly memory?: MemoryOptions;
   /** Makes a database that was opened behave otherwise. */
   readonly change?: (database: MemoryDatabase) => void;
+  /** Whether databases are those of the real engine: with transactions. Default: false. */
+  readonly isReal?: boolean;
 }
 
 /** A server on the host `server`, and a body that runs on the host `client`. */
@@ -37,7 +40,16 @@ async function serve(
   environment: Environment,
   options: WorldOptions & { readonly storage: MemoryStorage },
 ): Promise<Server> {
-  const { memory, storage, change, server } = options;
+  const { memory, storage, change, server, isReal } = options;
+  if (isReal === true) {
+    const { engine } = await openEngine(environment, { path: "data", memoryBytes: 1 << 20 });
+    return Server.start(environment, {
+      databases: engine,
+      host: "server",
+      insecure: true,
+      ...server,
+    });
+  }
   const databases = new MemoryDatabases(environment, { ...memory, storage });
   return Server.start(environment, {
     databases: {
@@ -58,7 +70,7 @@ export async function withServer(
   options: WorldOptions,
   body: (world: World) => Promise<void>,
 ): Promise<Simulation> {
-  const { server: _server, memory, change: _change, ...simulationOptions } = options;
+  const { server: _server, memory, change: _change, isReal, ...simulationOptions } = options;
   const storage = memory?.storage ?? new MemoryStorage();
   let server: Server | undefined;
   return runBeside(
@@ -66,15 +78,17 @@ export async function withServer(
     async (environment) => {
       server = await serve(environment, { ...options, storage });
     },
-    (environment, simulation) =>
-      body({
+    async (environment, simulation) => {
+      if (isReal === true) await sleep(environment.clock, 1000); // it takes a while to open
+      await body({
         simulation,
         environment,
         server: () => server!,
         storage,
         connect: (clientOptions, url = SERVER_URL) => connectWith(environment, url, clientOptions),
         sleep: (ms) => sleep(environment.clock, ms),
-      }),
+      });
+    },
   );
 }
 

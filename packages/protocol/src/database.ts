@@ -1,5 +1,11 @@
 import { type CollectionOptions, type Collection } from "./collection.ts";
 import { type KeyValue } from "./key-value.ts";
+import {
+  type Isolation,
+  type RetryOptions,
+  type Transaction,
+  type TransactionOptions,
+} from "./transaction.ts";
 
 /**
  * A database: ordered keys with values, and collections of documents. The same interface in the own
@@ -23,6 +29,20 @@ export interface Database extends AsyncDisposable {
   // oxlint-disable-next-line typescript/no-generated-empty-object-type -- it has no member so far
   collection<T extends object>(name: string, options?: CollectionOptions<T>): Collection<T>;
   readonly kv: KeyValue;
+  /**
+   * Begins a transaction; end it with `commit` or `rollback`, or leave its `await using` block.
+   *
+   * @throws {KvsError} `TXN_TOO_MANY`, and on a server `TOO_MANY_TRANSACTIONS` (retryable); `BAD_OPTION`.
+   */
+  begin(options?: Isolation | TransactionOptions): Promise<Transaction>;
+  /**
+   * Runs a body in a transaction and commits it. If it meets others it is rolled back and run again,
+   * after a pause, until the deadline: a body does nothing that cannot be repeated. If the body throws,
+   * it is rolled back, and its error comes out. A commit whose outcome is unknown is not repeated.
+   *
+   * @returns What the body returned.
+   */
+  transaction<R>(body: (tx: Transaction) => Promise<R>, options?: RetryOptions): Promise<R>;
   /** Makes recovery after a crash short. It happens by itself; this is for impatient people. */
   checkpoint(): Promise<void>;
   stats(): Promise<DatabaseStats>;
@@ -44,4 +64,20 @@ export interface DatabaseStats {
   /** Bytes of log that recovery would read. */
   readonly logBytes: number;
   readonly openCursors: number;
+  /** Of all databases of the same store. */
+  readonly transactions: TransactionFigures;
+}
+
+/** What the transactions of a store do. Counts begin when it is opened. */
+export interface TransactionFigures {
+  readonly open: number;
+  /** Milliseconds since the oldest open one began; 0 if there is none. */
+  readonly oldestMs: number;
+  /** Keys that are locked, and calls that wait for one. */
+  readonly locks: number;
+  readonly waits: number;
+  readonly committed: number;
+  readonly rolledBack: number;
+  readonly conflicts: number;
+  readonly deadlocks: number;
 }

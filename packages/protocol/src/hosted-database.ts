@@ -1,4 +1,7 @@
-import { type Database } from "./database.ts";
+import { type DocumentObject } from "@kvs/codec";
+import { type Collection } from "./collection.ts";
+import { type Database, type TransactionFigures } from "./database.ts";
+import { type Isolation, type Transaction, type TransactionOptions } from "./transaction.ts";
 
 /**
  * A database as a server hosts it: the interface for users, and the same reads and writes of keys on
@@ -12,7 +15,22 @@ import { type Database } from "./database.ts";
  *    true, or a bug.
  * 4. A write started earlier in the same turn, or in an earlier one, takes effect before a later one.
  */
-export interface HostedDatabase extends Database {
+export interface HostedDatabase extends Database, RawAccess {
+  begin(options?: Isolation | TransactionOptions): Promise<HostedTransaction>;
+}
+
+/** A transaction as a server hosts it. By rule 3 its writes take effect when it is committed. */
+export interface HostedTransaction extends Transaction, RawAccess {
+  /** Whether it was neither committed nor rolled back, by its caller or for a reason of its own. */
+  readonly isOpen: boolean;
+  /** As `getRaw`, and nobody else writes the key before the transaction ends. */
+  getForUpdateRaw(key: Uint8Array): Promise<RawEntry | undefined>;
+}
+
+/** Keys and values as bytes, and documents: of a database, or within a transaction. */
+export interface RawAccess {
+  /** As `collection`, of plain objects. @throws {KvsError} `QUERY_BAD_NAME`. */
+  documents(collection: string): Collection<DocumentObject>;
   /**
    * The value under a key. Answers at once if no page has to be read: then the bytes are a view that
    * is valid until the database is used again. The bytes of a promised entry are the caller's.
@@ -111,4 +129,6 @@ export interface DatabaseProvider {
    * @throws {KvsError} with outcome `none`; the client that asked gets it.
    */
   open(name: string): Promise<HostedDatabase>;
+  /** What the transactions of all its databases do, if it knows. */
+  transactionFigures?(): TransactionFigures;
 }

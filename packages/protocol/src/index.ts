@@ -8,7 +8,7 @@ export {
   type Stored,
   type UpdateOptions,
 } from "./collection.ts";
-export { type Database, type DatabaseStats } from "./database.ts";
+export { type Database, type DatabaseStats, type TransactionFigures } from "./database.ts";
 export { readError, toKvsError, writeError, writeGoodbye } from "./error-message.ts";
 export { FrameReader } from "./frame-reader.ts";
 export { checkFrame } from "./frame-scan.ts";
@@ -25,6 +25,8 @@ export {
 export {
   type DatabaseProvider,
   type HostedDatabase,
+  type HostedTransaction,
+  type RawAccess,
   type RawBatch,
   type RawCondition,
   type RawCursor,
@@ -65,6 +67,9 @@ export {
   PROTOCOL_VERSION,
   REQUEST_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS_MAX,
+  TRANSACTIONS_MAX,
+  TRANSACTION_TIMEOUT_MS,
+  TRANSACTION_TIMEOUT_MS_MAX,
   TTL_MS_MAX,
   WIRE_PATH,
 } from "./limits.ts";
@@ -78,8 +83,12 @@ export {
   type Savepoint,
   type Transaction,
   type TransactionOptions,
-  type Transactional,
 } from "./transaction.ts";
+export {
+  checkTransactionOptions,
+  readTransactionOptions,
+  transactionOptionsDocument,
+} from "./transaction-options.ts";
 export {
   NO_REQUEST,
   OperationCode,

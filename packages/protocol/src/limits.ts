@@ -38,6 +38,13 @@ export const CURSORS_MAX = 100;
 /** A cursor that nobody stepped for so long is closed. */
 export const CURSOR_IDLE_MS = 60_000;
 
+/** Open transactions of one connection: each holds locks, and its writes in memory. */
+export const TRANSACTIONS_MAX = 1000;
+/** A transaction that nobody used for so long is rolled back, unless told otherwise. */
+export const TRANSACTION_TIMEOUT_MS = 60_000;
+/** The longest that may be asked for. */
+export const TRANSACTION_TIMEOUT_MS_MAX = 3_600_000;
+
 /** How long a request may take unless told otherwise. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 /** The longest deadline that a request carries: 24 days, what a timer can wait. */

@@ -18,6 +18,7 @@ import { type KvsErrorOptions, KvsError } from "@kvs/env";
  * - `DEADLINE_EXCEEDED`: the request was not answered in time; the outcome says whether it may have happened.
  * - `CURSOR_EXPIRED`: the cursor was not stepped for 60 s, or is closed; begin again.
  * - `TOO_MANY_CURSORS` (retryable): the connection has 100 cursors open; end some, for example by leaving their loops.
+ * - `TOO_MANY_TRANSACTIONS` (retryable): the connection has 1000 transactions open; commit some, or roll them back.
  * - `BATCH_TOO_LARGE`: a batch has more operations, or an insertion more documents, than the limit; split it.
  * - `INTERNAL`: the server failed in a way that it has no code for; its log says more.
  *
@@ -41,6 +42,7 @@ export type ProtocolErrorCode =
   | "DEADLINE_EXCEEDED"
   | "CURSOR_EXPIRED"
   | "TOO_MANY_CURSORS"
+  | "TOO_MANY_TRANSACTIONS"
   | "BATCH_TOO_LARGE"
   | "INTERNAL"
   | "BAD_DATABASE_NAME"
@@ -54,6 +56,7 @@ const RETRYABLE: ReadonlySet<ProtocolErrorCode> = new Set([
   "OVERLOADED",
   "SHUTTING_DOWN",
   "TOO_MANY_CURSORS",
+  "TOO_MANY_TRANSACTIONS",
 ]);
 
 /**

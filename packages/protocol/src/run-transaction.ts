@@ -5,6 +5,7 @@ import {
   type Transaction,
   type TransactionOptions,
 } from "./transaction.ts";
+import { checkRetryOptions } from "./transaction-options.ts";
 
 const DEADLINE_MS_DEFAULT = 30_000;
 /** The longest pause before the second try; it doubles with each. */
@@ -19,7 +20,7 @@ export interface TransactionRunner {
 }
 
 /**
- * Runs a body in transactions until one commits. See `Transactional.transaction`.
+ * Runs a body in transactions until one commits. See `Database.transaction`.
  *
  * Pauses are drawn evenly from a range that doubles, so that those who met do not meet again.
  * Source: Brooker, "Exponential Backoff And Jitter" (AWS, 2015), full jitter.
@@ -29,6 +30,7 @@ export async function runTransaction<R>(
   body: (tx: Transaction) => Promise<R>,
   options: RetryOptions = {},
 ): Promise<R> {
+  checkRetryOptions(options);
   const { deadlineMs = DEADLINE_MS_DEFAULT, attempts, ...begin } = options;
   const endMs = runner.clock.monotonicMs() + deadlineMs;
   let pauseMs = PAUSE_MS_FIRST;

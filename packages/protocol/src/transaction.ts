@@ -78,16 +78,3 @@ export interface Transaction extends AsyncDisposable {
   /** Ends it without any effect. Leaving an `await using` block does the same. */
   rollback(): Promise<void>;
 }
-
-/** What begins transactions. */
-export interface Transactional {
-  begin(options?: Isolation | TransactionOptions): Promise<Transaction>;
-  /**
-   * Runs a body in a transaction and commits it. If it meets others it is rolled back and run again,
-   * after a pause, until the deadline: a body does nothing that cannot be repeated. If the body throws,
-   * it is rolled back, and its error comes out.
-   *
-   * @returns What the body returned.
-   */
-  transaction<R>(body: (tx: Transaction) => Promise<R>, options?: RetryOptions): Promise<R>;
-}

@@ -1,7 +1,8 @@
 /**
  * The second field of a request: what is asked. A number never changes its meaning.
  *
- *   0– 9  connection and database      10–15  keys      16–19  cursors      20–  collections
+ *    0– 9  connection and database      10–15  keys             16–19  cursors
+ *   20–29  collections                  30–39  transactions
  */
 export const RequestCode = {
   HELLO: 0,
@@ -22,6 +23,13 @@ export const RequestCode = {
   REMOVE: 24,
   FIND: 25,
   COUNT: 26,
+  BEGIN: 30,
+  WITHIN: 31,
+  GET_FOR_UPDATE: 32,
+  SAVEPOINT: 33,
+  ROLLBACK_TO: 34,
+  COMMIT: 35,
+  ROLLBACK: 36,
 } as const;
 
 export type RequestCode = (typeof RequestCode)[keyof typeof RequestCode];
@@ -37,8 +45,8 @@ export interface RequestKind {
   readonly isBound: boolean;
 }
 
-function kind(code: RequestCode, name: string, trait?: "write" | "bound"): RequestKind {
-  return { code, name, isWrite: trait === "write", isBound: trait === "bound" };
+function kind(code: RequestCode, name: string, ...traits: ("write" | "bound")[]): RequestKind {
+  return { code, name, isWrite: traits.includes("write"), isBound: traits.includes("bound") };
 }
 
 /** Every kind, in the order of their codes. */
@@ -61,6 +69,13 @@ export const REQUEST_KINDS: readonly RequestKind[] = [
   kind(RequestCode.REMOVE, "remove", "write"),
   kind(RequestCode.FIND, "find"),
   kind(RequestCode.COUNT, "count"),
+  kind(RequestCode.BEGIN, "begin"),
+  kind(RequestCode.WITHIN, "within", "bound"),
+  kind(RequestCode.GET_FOR_UPDATE, "get-for-update", "bound"),
+  kind(RequestCode.SAVEPOINT, "savepoint", "bound"),
+  kind(RequestCode.ROLLBACK_TO, "rollback-to", "bound"),
+  kind(RequestCode.COMMIT, "commit", "write", "bound"),
+  kind(RequestCode.ROLLBACK, "rollback", "bound"),
 ];
 
 const KIND_OF: readonly (RequestKind | undefined)[] = Array.from({ length: 128 }, (_, code) =>

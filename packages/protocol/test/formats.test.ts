@@ -38,6 +38,31 @@ test("the HELLO of wire.md is what the code writes and reads", () => {
   expect(readHello(reader.bytes())).toEqual({ versions: [1], database, client });
 });
 
+test("the write within a transaction of wire.md is what the code writes and reads", () => {
+  const { json, bytes } = exampleOf("within");
+  const { id, transaction, key, value } = json as {
+    readonly id: number;
+    readonly transaction: number;
+    readonly key: string;
+    readonly value: DocumentObject;
+  };
+
+  const writer = new FrameWriter();
+  writer.beginRequest(4, id, RequestCode.WITHIN, 10_000);
+  writer.uint(transaction);
+  writer.uint(RequestCode.PUT);
+  writer.key(key);
+  writer.document(value);
+  writer.end();
+  expect(toHex(writer.take())).toBe(bytes);
+
+  const reader = new FrameReader(fromHex(bytes));
+  expect(reader.next()).toBe(true);
+  expect([reader.id, reader.code, reader.uint()]).toEqual([id, RequestCode.WITHIN, 10_000]);
+  expect([reader.uint(), reader.uint()]).toEqual([transaction, RequestCode.PUT]);
+  expect([decodeKey(reader.bytes()), decodeDocument(reader.bytes())]).toEqual([key, value]);
+});
+
 test("the GETs of wire.md are what the code writes and reads", () => {
   const { json, bytes } = exampleOf("gets");
   const gets = json as { id: number; key: string }[];
@@ -104,7 +129,7 @@ test("the error of wire.md is what the code writes and reads", () => {
 test("wire.md lists every kind of request with its code", () => {
   const rows = Array.from(page.matchAll(/^\| (\d+) \| ([A-Z_]+) \|/gm), ([, code, name]) => ({
     code: Number(code),
-    name: name!.toLowerCase().replace("_", "-"),
+    name: name!.toLowerCase().replaceAll("_", "-"),
   }));
 
   expect(rows).toEqual(REQUEST_KINDS.map(({ code, name }) => ({ code, name })));

@@ -13,5 +13,5 @@ test("every code has a kind, and every kind a code of its own", () => {
 test("all that changes data is a write", () => {
   const writes = REQUEST_KINDS.filter(({ isWrite }) => isWrite).map(({ name }) => name);
 
-  expect(writes).toEqual(["put", "delete", "batch", "insert", "update", "remove"]);
+  expect(writes).toEqual(["put", "delete", "batch", "insert", "update", "remove", "commit"]);
 });

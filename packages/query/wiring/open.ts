@@ -1,6 +1,6 @@
 import { type Environment, MemoryDisk } from "@kvs/env";
 import { createNodeEnvironment } from "@kvs/node";
-import { type Database, type Transactional } from "@kvs/protocol";
+import { type Database } from "@kvs/protocol";
 import { type OpenOptions, openDatabase } from "../src/database/open-database.ts";
 
 /** The path that means: keep everything in memory. */
@@ -21,7 +21,7 @@ const IN_MEMORY = ":memory:";
  * await db.close();
  * ```
  */
-export function open(path: string, options: OpenOptions = {}): Promise<Database & Transactional> {
+export function open(path: string, options: OpenOptions = {}): Promise<Database> {
   const environment = createNodeEnvironment();
   if (path !== IN_MEMORY) return openDatabase(environment, path, options);
   const inMemory: Environment = { ...environment, disk: new MemoryDisk() };

@@ -7,6 +7,7 @@ import {
   FRAME_BYTES_MAX,
   HANDSHAKE_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
+  TRANSACTIONS_MAX,
 } from "@kvs/protocol";
 import { type HealthProbes } from "./observe/health.ts";
 import { serverError } from "./server-error.ts";
@@ -47,6 +48,10 @@ export interface ServerLimits {
   readonly cursorsMax: number;
   /** A cursor not stepped for so long is closed. Default: 60,000. */
   readonly cursorIdleMs: number;
+  /** Open transactions of one connection. Default: 1000. */
+  readonly transactionsMax: number;
+  /** A transaction that nobody used for so long is rolled back, even if its client asked for longer. Default: 600,000. */
+  readonly transactionTimeoutMsMax: number;
   /** A connection without a HELLO for so long is closed. Default: 10,000. */
   readonly handshakeTimeoutMs: number;
   /** A connection without a frame for so long is closed; clients send heartbeats. Default: 60,000. */
@@ -70,6 +75,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
   bytesMax: 256 << 20,
   cursorsMax: CURSORS_MAX,
   cursorIdleMs: CURSOR_IDLE_MS,
+  transactionsMax: TRANSACTIONS_MAX,
+  transactionTimeoutMsMax: 600_000,
   handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
   idleTimeoutMs: IDLE_TIMEOUT_MS,
   slowReaderMs: 30_000,

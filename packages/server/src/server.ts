@@ -3,6 +3,7 @@ import { HELLO_BYTES_MAX, WIRE_PATH } from "@kvs/protocol";
 import { type HealthReport, reportHealth } from "./observe/health.ts";
 import { answerHttp } from "./observe/http-routes.ts";
 import { ServerMetrics } from "./observe/server-metrics.ts";
+import { addTransactionMetrics } from "./observe/transaction-metrics.ts";
 import { OpenDatabases } from "./open-databases.ts";
 import { type ServerOptions, type ServerSettings, resolveOptions } from "./server-options.ts";
 import { Admission } from "./session/admission.ts";
@@ -64,6 +65,10 @@ export class Server implements AsyncDisposable {
       crash: (error) => this.#crash(error),
     };
     this.#addGauges();
+    const { databases } = options;
+    if (databases.transactionFigures !== undefined) {
+      addTransactionMetrics(this.#metrics.registry, () => databases.transactionFigures!());
+    }
   }
 
   /**
@@ -190,6 +195,11 @@ export class Server implements AsyncDisposable {
     registry.gauge("kvs_cursors", "Cursors that are open.", () => {
       let count = 0;
       for (const session of this.#sessions) count += session.cursorCount;
+      return count;
+    });
+    registry.gauge("kvs_client_transactions", "Transactions that clients have open.", () => {
+      let count = 0;
+      for (const session of this.#sessions) count += session.transactionCount;
       return count;
     });
   }

@@ -1,5 +1,7 @@
 import { encodeUtf8 } from "@kvs/codec";
 import { type Environment, sleep } from "@kvs/env";
+import { type DatabaseProvider } from "@kvs/protocol";
+import { openEngine } from "@kvs/query/engine";
 import { Simulation, type SimulationOptions } from "@kvs/sim";
 import { Server } from "../src/server.ts";
 import { type ServerOptions } from "../src/server-options.ts";
@@ -16,6 +18,8 @@ export interface WorldOptions extends Partial<SimulationOptions> {
   readonly memory?: MemoryOptions;
   /** Makes a database that was opened behave otherwise. */
   readonly change?: (database: MemoryDatabase) => void;
+  /** Whether databases are those of the real engine: with transactions. Default: false. */
+  readonly isReal?: boolean;
 }
 
 /** A server on the host `server`, and a body that runs on the host `client`. */
@@ -41,24 +45,26 @@ export async function withServer(
   options: WorldOptions,
   body: (world: World) => Promise<void>,
 ): Promise<Simulation> {
-  const { server: serverOptions, memory, change, ...simulationOptions } = options;
+  const { server: serverOptions, memory, change, isReal, ...simulationOptions } = options;
   const simulation = new Simulation({ seed: 1, ...simulationOptions });
   const storage = memory?.storage ?? new MemoryStorage();
   let server: Server | undefined;
   let databases: MemoryDatabases | undefined;
+  const isStarted = (): boolean => server !== undefined;
   let isDone = false;
   simulation.addHost("server", {
     main: async (environment) => {
       const opened = new MemoryDatabases(environment, { ...memory, storage });
       databases = opened;
-      server = await Server.start(environment, {
-        databases: {
-          open: async (name) => {
-            const database = await opened.open(name);
-            change?.(database);
-            return database;
-          },
+      const provider: DatabaseProvider = {
+        open: async (name) => {
+          const database = await opened.open(name);
+          change?.(database);
+          return database;
         },
+      };
+      server = await Server.start(environment, {
+        databases: isReal === true ? await openReal(environment) : provider,
         host: "server",
         insecure: true,
         ...serverOptions,
@@ -67,7 +73,7 @@ export async function withServer(
   });
   simulation.addHost("client", {
     main: async (environment) => {
-      await sleep(environment.clock, 1);
+      while (!isStarted()) await sleep(environment.clock, 1);
       const started = server!;
       await body({
         simulation,
@@ -85,6 +91,11 @@ export async function withServer(
   await simulation.run({ until: () => isDone, untilMs: 600_000 });
   if (!isDone) throw new Error("the body did not end within ten virtual minutes");
   return simulation;
+}
+
+async function openReal(environment: Environment): Promise<DatabaseProvider> {
+  const options = { path: "data", memoryBytes: 1 << 20, segmentBytes: 1 << 20 };
+  return (await openEngine(environment, options)).engine;
 }
 
 function readMetric(server: Server, series: string): number {

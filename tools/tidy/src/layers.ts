@@ -57,7 +57,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     externals: ["zod", "jose"],
   }),
   client: pure(["env", "codec", "protocol"], {
-    testImports: [...ABOVE_SIM, "server"],
+    testImports: [...ABOVE_SIM, "query", "server"],
     externals: ["zod"],
     areas: [wiring("env", "codec", "protocol")],
   }),

@@ -1,5 +1,10 @@
 import { type Environment } from "@kvs/env";
-import { type DatabaseProvider, type HostedDatabase, checkDatabaseName } from "@kvs/protocol";
+import {
+  type DatabaseProvider,
+  type HostedDatabase,
+  type TransactionFigures,
+  checkDatabaseName,
+} from "@kvs/protocol";
 import { type CommitPipe, type StoreStats, Transactions } from "@kvs/txn";
 import { Expiry } from "./expiry.ts";
 import { LocalDatabase } from "./local-database.ts";
@@ -44,8 +49,14 @@ export class DatabaseEngine implements DatabaseProvider {
   static async open(environment: Environment, parts: EngineParts): Promise<DatabaseEngine> {
     const { rows: source, pipe, preparedTree } = parts;
     const prepared = preparedTree === undefined ? {} : { preparedTree };
-    const transactions = await Transactions.open(environment, { source, pipe, ...prepared });
-    const engine = new DatabaseEngine(environment, parts, transactions);
+    let engine: DatabaseEngine | undefined = undefined;
+    const transactions = await Transactions.open(environment, {
+      source,
+      pipe,
+      describeKey: (row, tree) => (engine === undefined ? undefined : engine.#describe(row, tree)),
+      ...prepared,
+    });
+    engine = new DatabaseEngine(environment, parts, transactions);
     await engine.#expiry.start();
     return engine;
   }
@@ -76,6 +87,10 @@ export class DatabaseEngine implements DatabaseProvider {
     });
   }
 
+  transactionFigures(): TransactionFigures {
+    return this.#transactions.stats();
+  }
+
   /** The transactions of all databases. */
   get transactions(): Transactions {
     return this.#transactions;
@@ -84,6 +99,10 @@ export class DatabaseEngine implements DatabaseProvider {
   /** Names of the databases that something was written into, sorted. */
   databases(): Promise<string[]> {
     return this.#spaces.databases();
+  }
+
+  #describe(row: Uint8Array, tree: number): string | undefined {
+    return tree === this.#parts.preparedTree ? undefined : this.#spaces.describe(row);
   }
 
   /** Rolls transactions back, waits for the writes that have begun, and stops removing what expires. */

@@ -1,3 +1,4 @@
+import { type DocumentObject } from "@kvs/codec";
 import { type Clock, type Random } from "@kvs/env";
 import {
   type Collection,
@@ -14,8 +15,8 @@ import {
   type RetryOptions,
   type Transaction,
   type TransactionOptions,
-  type Transactional,
   checkCollectionName,
+  checkTransactionOptions,
   runTransaction,
 } from "@kvs/protocol";
 import { type Transactions } from "@kvs/txn";
@@ -42,7 +43,7 @@ export interface LocalDatabaseParts {
 }
 
 /** A database in this process. */
-export class LocalDatabase implements HostedDatabase, Transactional {
+export class LocalDatabase implements HostedDatabase {
   readonly name: string;
   readonly kv: KeyValue;
   readonly #parts: LocalDatabaseParts;
@@ -57,6 +58,10 @@ export class LocalDatabase implements HostedDatabase, Transactional {
 
   collection<T extends object>(name: string): Collection<T> {
     return this.#documents<T>(name);
+  }
+
+  documents(collection: string): Collection<DocumentObject> {
+    return this.#documents<DocumentObject>(collection);
   }
 
   async insertRaw(
@@ -88,8 +93,10 @@ export class LocalDatabase implements HostedDatabase, Transactional {
     return new RawWalk({ rows, keys: this.#keys, snapshot: () => rows.snapshot() }, range);
   }
 
-  begin(options?: Isolation | TransactionOptions): Promise<Transaction> {
-    return Promise.resolve(this.#begin(options));
+  async begin(options?: Isolation | TransactionOptions): Promise<LocalTransaction> {
+    const { rows, spaces, expiry, transactions } = this.#parts;
+    const transaction = transactions.begin(checkTransactionOptions(options));
+    return new LocalTransaction(this.name, { rows, spaces, expiry, transaction });
   }
 
   transaction<R>(body: (tx: Transaction) => Promise<R>, options?: RetryOptions): Promise<R> {
@@ -99,18 +106,12 @@ export class LocalDatabase implements HostedDatabase, Transactional {
     return runTransaction({ clock, random, begin }, body, options);
   }
 
-  #begin(options: Isolation | TransactionOptions | undefined): Transaction {
-    const { rows, spaces, expiry, transactions } = this.#parts;
-    const transaction = transactions.begin(options);
-    return new LocalTransaction(this.name, { rows, spaces, expiry, transaction });
-  }
-
   checkpoint(): Promise<void> {
     return this.#parts.engine.checkpoint();
   }
 
   async stats(): Promise<DatabaseStats> {
-    const { engine, rows, spaces } = this.#parts;
+    const { engine, rows, spaces, transactions } = this.#parts;
     const { memoryBytes, logBytes } = engine.stats();
     return {
       name: this.name,
@@ -120,6 +121,7 @@ export class LocalDatabase implements HostedDatabase, Transactional {
       memoryBytes,
       logBytes,
       openCursors: rows.openWalks,
+      transactions: transactions.stats(),
     };
   }
 

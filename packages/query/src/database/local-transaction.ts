@@ -1,11 +1,23 @@
-import { type DocumentValue, type Key, decodeDocument, encodeKey } from "@kvs/codec";
+import {
+  type DocumentObject,
+  type DocumentValue,
+  type Key,
+  decodeDocument,
+  encodeKey,
+} from "@kvs/codec";
 import {
   type Collection,
+  type HostedTransaction,
   type KeyEntry,
   type KeyOperation,
   type KeyRangeOptions,
+  type RawCondition,
+  type RawCursor,
+  type RawEntry,
+  type RawOperation,
+  type RawPutOptions,
+  type RawRange,
   type Savepoint,
-  type Transaction,
   type ValueEntry,
   checkCollectionName,
 } from "@kvs/protocol";
@@ -27,7 +39,7 @@ export interface LocalTransactionParts {
 }
 
 /** A transaction of a database in this process: its keys and documents, over the rows' transaction. */
-export class LocalTransaction implements Transaction {
+export class LocalTransaction implements HostedTransaction {
   readonly id: string;
   readonly #database: string;
   readonly #parts: LocalTransactionParts;
@@ -43,13 +55,47 @@ export class LocalTransaction implements Transaction {
     const keys = new KeyRows(database, rows, parts.spaces, parts.expiry);
     this.#rows = rows;
     this.#keys = keys;
-    this.#kv = new KeyValueView({
-      getRaw: (key) => keys.get(key),
-      putRaw: (key, value, options) => keys.put(key, value, options),
-      deleteRaw: (key, options) => keys.delete(key, options),
-      batchRaw: (operations) => keys.batch(operations),
-      scanRaw: (range) => new RawWalk({ rows, keys }, range),
-    });
+    this.#kv = new KeyValueView(this);
+  }
+
+  get isOpen(): boolean {
+    return this.#parts.transaction.isOpen;
+  }
+
+  getRaw(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined> {
+    return this.#keys.get(key);
+  }
+
+  getForUpdateRaw(key: Uint8Array): Promise<RawEntry | undefined> {
+    return this.#keys.getForUpdate(key, this.#rows);
+  }
+
+  putRaw(key: Uint8Array, value: Uint8Array, options: RawPutOptions): Promise<number> {
+    return this.#keys.put(key, value, options);
+  }
+
+  deleteRaw(key: Uint8Array, options: RawCondition): Promise<boolean> {
+    return this.#keys.delete(key, options);
+  }
+
+  batchRaw(operations: readonly RawOperation[]): Promise<number> {
+    return this.#keys.batch(operations);
+  }
+
+  documents(collection: string): Collection<DocumentObject> {
+    return this.#documents<DocumentObject>(collection);
+  }
+
+  async insertRaw(
+    collection: string,
+    documents: readonly Uint8Array[],
+    ordered: () => void,
+  ): Promise<string[]> {
+    return this.#documents(collection).insertEncoded(documents, ordered);
+  }
+
+  scanRaw(range: RawRange): RawCursor {
+    return new RawWalk({ rows: this.#rows, keys: this.#keys }, range);
   }
 
   get<V = DocumentValue>(key: Key): Promise<V | undefined> {
@@ -61,7 +107,7 @@ export class LocalTransaction implements Transaction {
   }
 
   async getForUpdate<V = DocumentValue>(key: Key): Promise<V | undefined> {
-    const entry = await this.#keys.getForUpdate(encodeKey(key), this.#rows);
+    const entry = await this.getForUpdateRaw(encodeKey(key));
     return entry === undefined ? undefined : (decodeDocument(entry.value) as V);
   }
 
@@ -86,9 +132,7 @@ export class LocalTransaction implements Transaction {
   }
 
   collection<T extends object>(name: string): Collection<T> {
-    checkCollectionName(name);
-    const { spaces } = this.#parts;
-    return new DocumentStore<T>({ database: this.#database, name, rows: this.#rows, spaces });
+    return this.#documents<T>(name);
   }
 
   async savepoint(): Promise<Savepoint> {
@@ -109,5 +153,11 @@ export class LocalTransaction implements Transaction {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.rollback();
+  }
+
+  #documents<T extends object>(name: string): DocumentStore<T> {
+    checkCollectionName(name);
+    const { spaces } = this.#parts;
+    return new DocumentStore<T>({ database: this.#database, name, rows: this.#rows, spaces });
   }
 }

@@ -1,10 +1,5 @@
 import { type Environment } from "@kvs/env";
-import {
-  DEFAULT_DATABASE,
-  type HostedDatabase,
-  type Transactional,
-  checkDatabaseName,
-} from "@kvs/protocol";
+import { DEFAULT_DATABASE, type HostedDatabase, checkDatabaseName } from "@kvs/protocol";
 import { Store, type StoreOptions } from "@kvs/txn";
 import { DatabaseEngine } from "./database-engine.ts";
 
@@ -58,7 +53,7 @@ export async function openDatabase(
   environment: Environment,
   path: string,
   options: OpenOptions = {},
-): Promise<HostedDatabase & Transactional> {
+): Promise<HostedDatabase> {
   const { database = DEFAULT_DATABASE, ...storeOptions } = options;
   checkDatabaseName(database);
   const opened = await openEngine(environment, { ...storeOptions, path });

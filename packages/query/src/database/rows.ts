@@ -23,6 +23,11 @@ const SPACE_BYTES = 4;
 const EXPIRY_BYTES = 8;
 const FLAG_EXPIRES = 1;
 
+/** The space of a row key. */
+export function spaceOfRow(row: Uint8Array): number {
+  return new ByteReader(row).u32be();
+}
+
 /** The row key of a key in a space. */
 export function rowKey(space: number, key: Uint8Array): Uint8Array {
   const row = new Uint8Array(SPACE_BYTES + key.length);

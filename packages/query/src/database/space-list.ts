@@ -1,5 +1,6 @@
 import {
   type DocumentObject,
+  type Key,
   decodeDocument,
   decodeKey,
   encodeDocument,
@@ -8,7 +9,7 @@ import {
 } from "@kvs/codec";
 import { KvsError } from "@kvs/env";
 import { type RowStore } from "./row-store.ts";
-import { FIRST_SPACE, SPACE_LIST, keyOfRow, rowKey, rowRange } from "./rows.ts";
+import { FIRST_SPACE, SPACE_LIST, keyOfRow, rowKey, rowRange, spaceOfRow } from "./rows.ts";
 
 /** What a space holds. */
 export type SpaceKind = "kv" | "collection";
@@ -23,6 +24,8 @@ const COUNTER_ROW: Uint8Array = rowKey(SPACE_LIST, encodeKey(null));
 export class SpaceList {
   readonly #rows: RowStore;
   readonly #known = new Map<string, number>();
+  /** What people call the spaces that are known. */
+  readonly #titles = new Map<number, string>();
   readonly #making = new Map<string, Promise<number>>();
 
   constructor(rows: RowStore) {
@@ -82,11 +85,31 @@ export class SpaceList {
     }
   }
 
+  /** A row for people, such as `key "a" of database app`; `undefined` for what is not theirs. */
+  describe(row: Uint8Array): string | undefined {
+    try {
+      const title = this.#titles.get(spaceOfRow(row));
+      return title?.replace("…", () => describeKey(decodeKey(keyOfRow(row))));
+    } catch {
+      return undefined; // a bound of a range is not always a key
+    }
+  }
+
+  #know(
+    space: number,
+    place: { readonly database: string; readonly kind: SpaceKind; readonly name: string },
+  ): void {
+    const { database, kind, name } = place;
+    this.#known.set(lockKey(database, kind, name), space);
+    const title = kind === "kv" ? "key …" : `document … of collection ${name}`;
+    this.#titles.set(space, `${title} of database ${database}`);
+  }
+
   async #look(database: string, kind: SpaceKind, name: string): Promise<number | undefined> {
     const entry = await this.#rows.read(listKey(database, kind, name));
     if (entry === undefined) return undefined;
     const space = readSpace(entry.value);
-    this.#known.set(lockKey(database, kind, name), space);
+    this.#know(space, { database, kind, name });
     return space;
   }
 
@@ -107,7 +130,7 @@ export class SpaceList {
         { type: "put", key, value },
       ];
     });
-    this.#known.set(lockKey(database, kind, name), space);
+    this.#know(space, { database, kind, name });
     return space;
   }
 }
@@ -125,4 +148,13 @@ function readSpace(value: Uint8Array): number {
   if (typeof space === "number" && Number.isInteger(space) && space >= FIRST_SPACE) return space;
   const message = "the list of databases and collections is damaged; restore it from a copy";
   throw new KvsError("QUERY_DAMAGED_ROW", message, { outcome: "none" });
+}
+
+const SHOWN_MAX = 100;
+
+function describeKey(key: Key): string {
+  const shown = JSON.stringify(key, (_name, value: unknown) =>
+    value instanceof Uint8Array ? `${value.length} bytes` : value,
+  );
+  return shown.length > SHOWN_MAX ? `${shown.slice(0, SHOWN_MAX)}…` : shown;
 }

@@ -1,5 +1,5 @@
 import { type Environment, createRandom } from "@kvs/env";
-import { type HostedDatabase, type Transactional } from "@kvs/protocol";
+import { type HostedDatabase } from "@kvs/protocol";
 import { InstantWorld, SimStorage } from "@kvs/sim";
 import { Store, Transactions } from "@kvs/txn";
 import { openDatabase } from "../../src/index.ts";
@@ -20,7 +20,7 @@ export interface Run {
 /** Runs a body with a database open, in virtual time; the process is killed when it is done. */
 export async function withDatabase<T>(
   storage: SimStorage,
-  body: (database: HostedDatabase & Transactional, run: Run) => Promise<T>,
+  body: (database: HostedDatabase, run: Run) => Promise<T>,
   seed = 1,
 ): Promise<T> {
   const random = createRandom(seed);

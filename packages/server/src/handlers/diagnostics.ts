@@ -18,6 +18,6 @@ export const handleCheckpoint: Handler = (context) => {
 
 const writeStats: AnswerWriter<DatabaseStats> = (frame, id, stats) => {
   frame.beginResponse(1, id);
-  frame.document({ ...stats });
+  frame.document({ ...stats, transactions: { ...stats.transactions } });
   frame.end();
 };

@@ -33,7 +33,7 @@ export const handleInsert: Handler = (context, reader) => {
     insertInSlices(context, name, readBodies(reader, count));
     return;
   }
-  const collection = context.database.collection<DocumentObject>(name);
+  const collection = context.target.documents(name);
   const documents: DocumentObject[] = [];
   for (let at = 0; at < count; at++) documents.push(readObject(reader));
   if (count === 1) {
@@ -56,7 +56,7 @@ function readBodies(reader: FrameReader, count: number): Uint8Array[] {
 /** What the connection asks for next begins when this insertion cannot be overtaken any more. */
 function insertInSlices(context: RequestContext, name: string, bodies: Uint8Array[]): void {
   const release = context.hold();
-  const inserted = context.database.insertRaw(name, bodies, release);
+  const inserted = context.target.insertRaw(name, bodies, release);
   context.later(inserted, writeTexts);
   inserted.then(release, release);
 }
@@ -108,7 +108,7 @@ export const handleCount: Handler = (context, reader) => {
 };
 
 function readCollection(context: RequestContext, reader: FrameReader): Collection<DocumentObject> {
-  return context.database.collection<DocumentObject>(reader.text());
+  return context.target.documents(reader.text());
 }
 
 function readObject(reader: FrameReader): DocumentObject {

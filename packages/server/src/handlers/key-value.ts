@@ -22,7 +22,7 @@ import {
 
 /** GET key → value or nil, version. */
 export const handleGet: Handler = (context, reader) => {
-  const found = context.database.getRaw(readKey(reader));
+  const found = context.target.getRaw(readKey(reader));
   if (found instanceof Promise) context.later(found, writeEntry);
   else context.answer(found, writeEntry);
 };
@@ -33,7 +33,7 @@ export const handlePut: Handler = (context, reader) => {
   const value = readValue(reader);
   const ifVersion = reader.uintIfAny();
   const ttlMs = readTtl(reader);
-  const written = context.database.putRaw(key, value, { ifVersion, ttlMs });
+  const written = context.target.putRaw(key, value, { ifVersion, ttlMs });
   if (context.acksEarly) answerEarly(written, () => context.answer(1, writeNumber));
   else context.later(written, writeNumber);
 };
@@ -42,7 +42,7 @@ export const handlePut: Handler = (context, reader) => {
 export const handleDelete: Handler = (context, reader) => {
   const key = readKey(reader);
   const ifVersion = reader.uintIfAny();
-  context.later(context.database.deleteRaw(key, { ifVersion }), writeBoolean);
+  context.later(context.target.deleteRaw(key, { ifVersion }), writeBoolean);
 };
 
 /** BATCH [[0, key, value, ttlMs?] or [1, key] …] → version. */
@@ -56,7 +56,7 @@ export const handleBatch: Handler = (context, reader) => {
     return;
   }
   for (const operation of operations) checkOperation(operation);
-  context.later(context.database.batchRaw(operations), writeNumber);
+  context.later(context.target.batchRaw(operations), writeNumber);
 };
 
 /** Operations of a batch that are checked within one turn: some 2 ms. */
@@ -66,13 +66,14 @@ const SLICE_OPERATIONS = 64;
 
 /** What the connection asks for next begins when this batch cannot be overtaken any more. */
 function batchInSlices(context: RequestContext, operations: readonly RawOperation[]): void {
+  const { target } = context;
   const release = context.hold();
   const begin = async (): Promise<number> => {
     for (const [at, operation] of operations.entries()) {
       if (at % SLICE_OPERATIONS === 0) await context.budget.wait();
       checkOperation(operation);
     }
-    const written = context.database.batchRaw(operations);
+    const written = target.batchRaw(operations);
     release();
     return written;
   };
@@ -103,12 +104,12 @@ export const handleScan: Handler = (context, reader) => {
       isKeysOnly: (flags & ScanFlag.KEYS_ONLY) !== 0,
       limit,
     };
-    return new EntrySource(context.database.scanRaw(range));
+    return new EntrySource(context.target.scanRaw(range));
   });
 };
 
-/** Any bytes may be looked up; only those of a key are ever found. */
-function readKey(reader: FrameReader): Uint8Array {
+/** A key. Any bytes may be looked up; only those of a key are ever found. */
+export function readKey(reader: FrameReader): Uint8Array {
   const key = reader.bytes();
   if (key.length === 0) throw reader.badField("a key has no bytes");
   if (key.length <= KEY_MAX_BYTES) return key;
@@ -169,7 +170,8 @@ function skipFields(reader: FrameReader, count: number): void {
   for (let at = 0; at < count; at++) reader.skip();
 }
 
-const writeEntry: AnswerWriter<RawEntry | undefined> = (frame, id, found) => {
+/** A value and its version; nil and 0 for what is absent. */
+export const writeEntry: AnswerWriter<RawEntry | undefined> = (frame, id, found) => {
   frame.beginResponse(2, id);
   if (found === undefined) {
     frame.nil();

@@ -20,6 +20,12 @@ export class Metrics {
     return counter;
   }
 
+  /** A number that only grows, and that `read` tells. Its name ends in `_total`. */
+  total(name: string, help: string, read: () => number): void {
+    assert(name.endsWith("_total"), "the name of a counter ends in _total");
+    this.#add({ name, help, type: "counter" }, () => [`${name} ${read()}`]);
+  }
+
   /** A number that `read` tells when it is asked for. */
   gauge(name: string, help: string, read: () => number): void {
     this.#add({ name, help, type: "gauge" }, () => [`${name} ${read()}`]);

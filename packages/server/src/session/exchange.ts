@@ -12,6 +12,7 @@ import {
   type HostedDatabase,
   NO_REQUEST,
   REQUEST_KINDS,
+  type RawAccess,
   RequestCode,
   type RequestKind,
   protocolError,
@@ -26,6 +27,8 @@ import { type Admission } from "./admission.ts";
 import { CursorTable } from "./cursor-table.ts";
 import { type Outbox } from "./outbox.ts";
 import { handlerOf } from "./request-router.ts";
+import { type SessionTransaction } from "./session-transaction.ts";
+import { TransactionTable } from "./transaction-table.ts";
 
 /** Requests begun in one turn: some ms. The rest of the frame follows in the next. */
 const SLICE_REQUESTS = 1024;
@@ -39,6 +42,8 @@ interface InFlight {
   readonly bytes: number;
   readonly arrivedMs: number;
   readonly deadlineMs: number;
+  /** What is rolled back at its deadline. */
+  readonly transaction: SessionTransaction | undefined;
   /** Answered at its deadline: what comes later goes nowhere. */
   isAnswered: boolean;
 }
@@ -71,6 +76,7 @@ export interface ExchangeParts {
 export class Exchange implements RequestContext {
   readonly database: HostedDatabase;
   readonly cursors: CursorTable;
+  readonly transactions: TransactionTable;
   readonly budget: TurnBudget;
   readonly acksEarly: boolean;
   readonly itemsMax: number;
@@ -83,6 +89,7 @@ export class Exchange implements RequestContext {
   /** The frame being read, and the request in it being handled. */
   #reader: FrameReader | undefined;
   #kind: RequestKind = REQUEST_KINDS[0]!;
+  #transaction: SessionTransaction | undefined;
   #arrivedMs = 0;
   #deadlineMs = 0;
   /** Requests of this frame, and those of them answered in their turn, by code. */
@@ -101,6 +108,20 @@ export class Exchange implements RequestContext {
       idleMs: limits.cursorIdleMs,
       neverExpires: hooks.hasMutant("server.no-cursor-expiry"),
     });
+    this.transactions = new TransactionTable({
+      transactionsMax: limits.transactionsMax,
+      timeoutMsMax: limits.transactionTimeoutMsMax,
+      survivesConnection: hooks.hasMutant("server.transactions-survive"),
+    });
+  }
+
+  get target(): RawAccess {
+    return this.#transaction ?? this.database;
+  }
+
+  enter(transaction: number): SessionTransaction {
+    this.#transaction = this.transactions.get(transaction);
+    return this.#transaction;
   }
 
   get nowMs(): number {
@@ -157,6 +178,7 @@ export class Exchange implements RequestContext {
       bytes: reader.messageBytes,
       arrivedMs: this.#arrivedMs,
       deadlineMs: this.#deadlineMs,
+      transaction: this.#transaction,
       isAnswered: false,
     };
     this.#inFlight.add(request);
@@ -188,6 +210,8 @@ export class Exchange implements RequestContext {
       if (request.isAnswered || nowMs < request.deadlineMs) continue;
       request.isAnswered = true;
       this.#refuse(request.id, deadlineExceeded(request.kind.isWrite ? "unknown" : "none"));
+      // Nobody could tell any more what it has written.
+      request.transaction?.rollback().catch(() => undefined);
     }
   }
 
@@ -196,6 +220,7 @@ export class Exchange implements RequestContext {
       const kind = requestKind(reader.code);
       if (kind === undefined) throw unknownCode(reader.code);
       this.#kind = kind;
+      this.#transaction = undefined;
       const remainingMs = reader.uint();
       this.#deadlineMs = this.#arrivedMs + remainingMs;
       this.#checkAdmission(kind);
@@ -215,8 +240,7 @@ export class Exchange implements RequestContext {
     const { admission, isClosing } = this.#parts;
     if (isClosing()) throw shuttingDown();
     if (this.#nowMs > this.#deadlineMs) throw deadlineExceeded("none");
-    const isFree = kind.code === RequestCode.PING || kind.code === RequestCode.CURSOR_CLOSE;
-    if (!admission.hasRoom && !isFree) throw overloaded(admission);
+    if (!admission.hasRoom && !MAKES_ROOM.has(kind.code)) throw overloaded(admission);
   }
 
   #succeed(request: InFlight, write: () => void): void {
@@ -271,6 +295,14 @@ export class Exchange implements RequestContext {
     }
   }
 }
+
+/** Requests that cost next to nothing, or free what others wait for. */
+const MAKES_ROOM: ReadonlySet<RequestCode> = new Set([
+  RequestCode.PING,
+  RequestCode.CURSOR_CLOSE,
+  RequestCode.COMMIT,
+  RequestCode.ROLLBACK,
+]);
 
 function countsByCode(): number[] {
   return Array.from({ length: 128 }, () => 0);

@@ -99,8 +99,13 @@ export class Session {
     return this.#exchange?.cursors.count ?? 0;
   }
 
-  /** Tells the client that nothing new begins, so that it goes elsewhere. */
+  get transactionCount(): number {
+    return this.#exchange?.transactions.openCount ?? 0;
+  }
+
+  /** Tells the client that nothing new begins, so that it goes elsewhere; rolls transactions back. */
   drain(): void {
+    this.#exchange?.transactions.end();
     if (this.#state === "open") writeGoodbye(this.#outbox.room(), shuttingDown());
     else this.end(shuttingDown());
   }
@@ -114,6 +119,7 @@ export class Session {
     writeGoodbye(this.#outbox.room(), error);
     this.#outbox.flush();
     this.#exchange?.cursors.closeAll();
+    this.#exchange?.transactions.end();
     this.#endedMs = this.#host.environment.clock.monotonicMs();
     this.#connection.close();
   }
@@ -278,6 +284,7 @@ export class Session {
     this.#state = "closed";
     this.#held = undefined;
     this.#exchange?.cursors.closeAll();
+    this.#exchange?.transactions.end();
     this.#host.environment.trace.event("debug", "server.session", "a connection is closed", {
       connection: this.#connection.id,
       reason,

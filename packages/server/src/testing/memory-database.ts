@@ -7,12 +7,13 @@ import {
   encodeDocument,
   encodeKey,
 } from "@kvs/codec";
-import { type Environment } from "@kvs/env";
+import { type Environment, KvsError } from "@kvs/env";
 import {
   type Collection,
   type DatabaseProvider,
   type DatabaseStats,
   type HostedDatabase,
+  type HostedTransaction,
   type KeyEntry,
   type KeyOperation,
   type KeyRangeOptions,
@@ -26,6 +27,7 @@ import {
   type RawPutOptions,
   type RawRange,
   type RawScanEntry,
+  type TransactionFigures,
   type ValueEntry,
   type VersionCondition,
   checkCollectionName,
@@ -53,7 +55,8 @@ export interface MemoryOptions {
 
 /**
  * Databases in memory, for tests of servers and clients: the semantics of a stored one, with writes
- * that take effect, in their order, when they are committed.
+ * that take effect, in their order, when they are committed. They have no transactions: tests of
+ * these take the real engine.
  */
 export class MemoryDatabases implements DatabaseProvider {
   readonly #environment: Environment;
@@ -181,6 +184,18 @@ export class MemoryDatabase implements HostedDatabase {
     return inserted;
   }
 
+  documents(collection: string): Collection<DocumentObject> {
+    return this.collection<DocumentObject>(collection);
+  }
+
+  begin(): Promise<HostedTransaction> {
+    return Promise.reject(withoutTransactions());
+  }
+
+  transaction<R>(): Promise<R> {
+    return Promise.reject(withoutTransactions());
+  }
+
   collection<T extends object>(name: string): Collection<T> {
     checkCollectionName(name);
     const documents = this.#collections.get(name) ?? new Map();
@@ -206,6 +221,7 @@ export class MemoryDatabase implements HostedDatabase {
       memoryBytes: this.#table.count,
       logBytes: 0,
       openCursors: this.#openCursors,
+      transactions: NO_TRANSACTIONS,
     };
   }
 
@@ -349,4 +365,20 @@ class MemoryKeyValue implements KeyValue {
     });
     return { version: await this.#database.batchRaw(raw) };
   }
+}
+
+const NO_TRANSACTIONS: TransactionFigures = {
+  open: 0,
+  oldestMs: 0,
+  locks: 0,
+  waits: 0,
+  committed: 0,
+  rolledBack: 0,
+  conflicts: 0,
+  deadlocks: 0,
+};
+
+function withoutTransactions(): Error {
+  const message = "this database, made for tests, has no transactions; use one of @kvs/query";
+  return new KvsError("BAD_OPTION", message, { outcome: "none" });
 }

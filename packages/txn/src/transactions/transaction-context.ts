@@ -34,8 +34,16 @@ export interface TransactionContext {
   acquire(owner: LockOwner, name: string): Promise<void> | undefined;
   /** @param error What its waits are told. */
   releaseLocks(owner: LockOwner, error: KvsError): void;
+  /** A key for people. */
+  describe(name: string): string;
   noteConflict(): void;
   /** Notes the batch, proposes it in this turn, and waits until it is published. */
   propose(names: readonly string[], encode: (writer: ByteWriter) => void): Promise<Timestamp>;
-  ended(owner: LockOwner): void;
+  ended(owner: LockOwner, isCommitted: boolean): void;
 }
+
+/** Has writes made durable: the names of their keys, and what encodes them as a batch. */
+export type ProposeWrites = (
+  names: readonly string[],
+  encode: (writer: ByteWriter) => void,
+) => Promise<unknown>;

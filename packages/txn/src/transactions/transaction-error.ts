@@ -46,9 +46,8 @@ export function transactionError(
   return new KvsError(code, message, { outcome: "none", retryable: RETRYABLE.has(code), details });
 }
 
-/** Another changed this key in between. */
-export function conflictError(id: string, name: string): KvsError<TransactionErrorCode> {
-  const key = describeName(name);
+/** Another changed this key, described for people, in between. */
+export function conflictError(id: string, key: string): KvsError<TransactionErrorCode> {
   const message = `${key} was changed by another while transaction ${id} was open; begin it again`;
   return transactionError("TXN_CONFLICT", message, { transaction: id, key });
 }

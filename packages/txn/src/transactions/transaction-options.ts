@@ -20,12 +20,12 @@ export interface TransactionOptions {
   readonly readOnly?: boolean;
   /** After so long without a call it is rolled back. Default: 60,000. */
   readonly timeoutMs?: number;
-  /** How long a write waits for a lock. Default: 10,000. */
+  /** How long a write waits for a lock. Default: 5000, less than a client waits for an answer. */
   readonly lockTimeoutMs?: number;
 }
 
 const TIMEOUT_MS_DEFAULT = 60_000;
-export const LOCK_TIMEOUT_MS_DEFAULT = 10_000;
+export const LOCK_TIMEOUT_MS_DEFAULT = 5000;
 
 export type ResolvedTransactionOptions = Required<TransactionOptions>;
 

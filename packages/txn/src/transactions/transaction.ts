@@ -1,4 +1,3 @@
-import { type ByteWriter } from "@kvs/codec";
 import { type KvsError } from "@kvs/env";
 import { MAIN_TREE, checkSizes } from "../batch-format.ts";
 import { type LockOwner } from "../locks/lock-table.ts";
@@ -17,14 +16,8 @@ import {
 } from "./transaction-error.ts";
 import { type ResolvedTransactionOptions } from "./transaction-options.ts";
 import { scanTransaction } from "./transaction-scan.ts";
-import { type TransactionContext } from "./transaction-context.ts";
+import { type ProposeWrites, type TransactionContext } from "./transaction-context.ts";
 import { WriteSet } from "./write-set.ts";
-
-/** Has writes made durable: the names of their keys, and what encodes them as a batch. */
-type ProposeWrites = (
-  names: readonly string[],
-  encode: (writer: ByteWriter) => void,
-) => Promise<unknown>;
 
 /** A moment of a transaction to go back to. */
 export interface Savepoint {
@@ -203,8 +196,10 @@ export class Transaction implements LockOwner, AsyncDisposable {
   async commit(): Promise<{ readonly version: Timestamp }> {
     this.#use();
     this.#state = "committing";
+    let isCommitted = false;
     try {
       if (this.#writes.size === 0) {
+        isCommitted = true;
         return { version: this.#snapshot?.timestamp ?? this.#context.publishedTs() };
       }
       if (this.options.mode === "optimistic") await this.#lockAll();
@@ -212,9 +207,10 @@ export class Transaction implements LockOwner, AsyncDisposable {
       const version = await this.#context.propose([...this.#writes.names()], (writer) =>
         this.#writes.encode(writer),
       );
+      isCommitted = true;
       return { version };
     } finally {
-      this.#end(undefined);
+      this.#end(undefined, isCommitted);
     }
   }
 
@@ -260,7 +256,7 @@ export class Transaction implements LockOwner, AsyncDisposable {
   handOver(): void {
     this.#state = "ended";
     this.#snapshot?.close();
-    this.#context.ended(this);
+    this.#context.ended(this, true);
   }
 
   #own(name: string): VersionedValue | undefined {
@@ -360,7 +356,8 @@ export class Transaction implements LockOwner, AsyncDisposable {
 
   #conflict(name: string | undefined): KvsError {
     this.#context.noteConflict();
-    return name === undefined ? tooOldToValidate(this.id) : conflictError(this.id, name);
+    if (name === undefined) return tooOldToValidate(this.id);
+    return conflictError(this.id, this.#context.describe(name));
   }
 
   #failWith(error: KvsError): KvsError {
@@ -390,11 +387,11 @@ export class Transaction implements LockOwner, AsyncDisposable {
     throw endedError(this.id, this.#state === "ended" ? "has ended" : "is being committed");
   }
 
-  #end(error: KvsError | undefined): void {
+  #end(error: KvsError | undefined, isCommitted = false): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#snapshot?.close();
     this.#context.releaseLocks(this, error ?? endedError(this.id, "ended while this call waited"));
-    this.#context.ended(this);
+    this.#context.ended(this, isCommitted);
   }
 }

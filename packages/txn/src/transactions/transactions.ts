@@ -6,7 +6,7 @@ import { MAIN_TREE } from "../batch-format.ts";
 import { type LockOwner, LockTable } from "../locks/lock-table.ts";
 import { type Timestamp } from "../timestamp.ts";
 import { ConflictWindow } from "./conflict-window.ts";
-import { keyName } from "./key-name.ts";
+import { keyName, keyOfName, treeOfName } from "./key-name.ts";
 import { PreparedTransactions } from "./prepared-transactions.ts";
 import { Transaction } from "./transaction.ts";
 import { type TransactionContext, type TransactionSource } from "./transaction-context.ts";
@@ -36,6 +36,8 @@ export interface TransactionsOptions {
   readonly pipe: CommitPipe;
   /** Where in the user's code a call was made, for messages; called only when it has to wait. */
   readonly callSite?: () => string | undefined;
+  /** What a key is to people, for messages; `undefined`: as text or bytes. */
+  readonly describeKey?: (key: Uint8Array, tree: number) => string | undefined;
   /** The tree for prepared transactions; without it there are none. */
   readonly preparedTree?: number;
   readonly openMax?: number;
@@ -52,7 +54,9 @@ export interface TransactionStats {
   readonly waits: number;
   readonly deadlocks: number;
   readonly conflicts: number;
+  /** Transactions that were committed, and those that ended otherwise. */
   readonly committed: number;
+  readonly rolledBack: number;
 }
 
 /** A key of a tree. */
@@ -86,6 +90,7 @@ export class Transactions {
   #sweep: Timer | undefined;
   #conflicts = 0;
   #committed = 0;
+  #rolledBack = 0;
   #isClosed = false;
 
   constructor(environment: Environment, options: TransactionsOptions) {
@@ -95,7 +100,7 @@ export class Transactions {
     this.#epoch = random.nextUint32().toString(36);
     this.#locks = new LockTable({
       clock,
-      describeKey: describeName,
+      describeKey: (name) => this.#describe(name),
       keepsVictimLocks: hooks.hasMutant("txn.victim-keeps-locks"),
       losesWakeUps: hooks.hasMutant("txn.lost-wake-up"),
       ignoresCycles: hooks.hasMutant("txn.ignore-cycles"),
@@ -194,6 +199,7 @@ export class Transactions {
       deadlocks: this.#locks.deadlockCount,
       conflicts: this.#conflicts,
       committed: this.#committed,
+      rolledBack: this.#rolledBack,
     };
   }
 
@@ -229,10 +235,16 @@ export class Transactions {
       releaseLocks: (owner, error) => {
         if (!this.#leaksLocks) this.#locks.releaseAll(owner, error);
       },
+      describe: (name) => this.#describe(name),
       noteConflict: () => void this.#conflicts++,
       propose: (names, encode) => this.#propose(names, encode),
-      ended: (owner) => this.#noteEnd(owner as Transaction),
+      ended: (owner, isCommitted) => this.#noteEnd(owner as Transaction, isCommitted),
     };
+  }
+
+  #describe(name: string): string {
+    const described = this.#options.describeKey?.(keyOfName(name), treeOfName(name));
+    return described ?? describeName(name);
   }
 
   #acquire(owner: LockOwner, name: string): Promise<void> | undefined {
@@ -276,7 +288,6 @@ export class Transactions {
       if (this.#unlocksEarly) entry.timestamp = this.#options.source.publishedTs;
       const { version } = await proposed;
       this.#window.settle(entry, version);
-      this.#committed++;
       return version;
     } catch (error) {
       const isUnknown = isKvsError(error) && error.outcome !== "none";
@@ -286,7 +297,9 @@ export class Transactions {
     }
   }
 
-  #noteEnd(transaction: Transaction): void {
+  #noteEnd(transaction: Transaction, isCommitted: boolean): void {
+    if (isCommitted) this.#committed++;
+    else this.#rolledBack++;
     this.#open.delete(transaction);
     this.#trimSometimes();
   }
