@@ -1,4 +1,4 @@
-import { type DataKeys } from "@kvs/env";
+import { type DataKeys, type KvsError } from "@kvs/env";
 import { type LogGate } from "./log-gate.ts";
 
 export interface PagerOptions {
@@ -27,6 +27,8 @@ export interface PagerOptions {
   readonly onlySealed?: boolean;
   /** Refuses changes. Default: false. */
   readonly readOnly?: boolean;
+  /** Told, once, why nothing is written any more; not when the pager is closed. Must not throw. */
+  readonly onFailure?: (error: KvsError) => void;
 }
 
 /** Figures since the pager was opened. */

@@ -50,6 +50,7 @@ export function makeParts(
     written,
     isPressed: () => room.isWaitedFor,
     onSettled: (error) => (error === undefined ? room.serve() : room.fail(error)),
+    onFailure: options.onFailure,
   });
   room.connect(writeBack);
   const parts = { cache, file, sealer, written, room, writeBack };

@@ -48,6 +48,8 @@ export interface WriteBackParts {
   isPressed(): boolean;
   /** Called after each write was answered; with its error if it failed. */
   onSettled(error?: KvsError): void;
+  /** Called when nothing is written any more, unless that is because the pager is closed. */
+  readonly onFailure: ((error: KvsError) => void) | undefined;
 }
 
 /** What a checkpoint may be told. */
@@ -204,9 +206,11 @@ export class WriteBack {
   poison(error: KvsError): void {
     if (this.#poison !== undefined) return;
     this.#poison = error;
-    const level = isKvsError(error, "PAGER_CLOSED") ? "debug" : "error";
+    const isClosed = isKvsError(error, "PAGER_CLOSED");
+    const level = isClosed ? "debug" : "error";
     const fields = { code: error.code };
     this.#environment.trace.event(level, "pager.write-back", "nothing is written any more", fields);
+    if (!isClosed) this.#parts.onFailure?.(error);
     this.#settle(error);
   }
 

@@ -92,15 +92,8 @@ export class Checkpointer {
    * @throws {KvsError} `TXN_POISONED`; `DISK_FULL`, `WAL_DISK_FULL` (retryable): the one before
    *   stays in force.
    */
-  async run(isClean = false): Promise<void> {
-    try {
-      await this.#mutex.run(() => this.#run(isClean));
-    } catch (error) {
-      if (isKvsError(error) && error.retryable) throw withoutEffect(error);
-      const isFinal = isKvsError(error, "PAGER_WRITE_FAILED", "WAL_SYNC_FAILED");
-      if (isFinal) this.#parts.guard.poison(error); // so that writers are told why
-      throw error;
-    }
+  run(isClean = false): Promise<void> {
+    return this.#mutex.run(() => this.#run(isClean));
   }
 
   /** Makes one checkpoint and runs `body` behind it, before any other checkpoint begins. */
@@ -112,6 +105,17 @@ export class Checkpointer {
   }
 
   async #run(isClean: boolean): Promise<void> {
+    try {
+      await this.#make(isClean);
+    } catch (error) {
+      if (isKvsError(error) && error.retryable) throw withoutEffect(error);
+      const isFinal = isKvsError(error, "PAGER_WRITE_FAILED", "WAL_SYNC_FAILED");
+      if (isFinal) this.#parts.guard.poison(error); // so that writers are told why
+      throw error;
+    }
+  }
+
+  async #make(isClean: boolean): Promise<void> {
     const { environment, pager, wal, guard, publisher, forest } = this.#parts;
     guard.requireSound();
     await ensureLastLog(wal, LOG_BYTES);

@@ -1,4 +1,4 @@
-import { type Environment, Mutex, yieldTurn } from "@kvs/env";
+import { type Environment, Mutex, isKvsError, yieldTurn } from "@kvs/env";
 import { type PageId, type Pager, toPageId } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { type Checkpointer } from "./checkpoint.ts";
@@ -26,6 +26,20 @@ export interface KeyRotationParts {
   readonly holds: LogHolds;
   /** @throws {KvsError} once the store is closed. */
   readonly requireOpen: () => void;
+}
+
+/** Pages that no key helps to read. */
+const DAMAGES = [
+  "PAGER_CORRUPT_PAGE",
+  "PAGER_NOT_AUTHENTIC",
+  "PAGER_LOST_WRITE",
+  "PAGER_KEY_UNKNOWN",
+] as const;
+
+/** What became of pages under old keys: how many were logged, and whether some cannot be read. */
+interface Rewritten {
+  readonly count: number;
+  readonly isDamaged: boolean;
 }
 
 /** What a rotation did. */
@@ -106,7 +120,7 @@ export class KeyRotation {
   }
 
   /** Looks at the whole file once, and logs images of what is under an old key. */
-  async #pass(): Promise<{ readonly count: number; readonly isDamaged: boolean }> {
+  async #pass(): Promise<Rewritten> {
     const { pager, environment, requireOpen } = this.#parts;
     let count = 0;
     let isDamaged = false;
@@ -114,7 +128,9 @@ export class KeyRotation {
       const look = await pager.pagesUnderOldKeys(from, LOOK_PAGES);
       for (let at = 0; at < look.pages.length; at += REWRITE_PAGES) {
         requireOpen();
-        count += await this.#rewrite(look.pages.slice(at, at + REWRITE_PAGES));
+        const rewritten = await this.#rewrite(look.pages.slice(at, at + REWRITE_PAGES));
+        count += rewritten.count;
+        isDamaged ||= rewritten.isDamaged;
         await yieldTurn(environment.clock);
       }
       isDamaged ||= look.damagedCount > 0;
@@ -123,9 +139,17 @@ export class KeyRotation {
     return { count, isDamaged };
   }
 
-  async #rewrite(ids: readonly PageId[]): Promise<number> {
-    const { rewriter } = this.#parts;
-    return rewriter.rewrite(ids);
+  /** Logs images of these pages; those whose checksum is right and which are no pages are left. */
+  async #rewrite(ids: readonly PageId[]): Promise<Rewritten> {
+    try {
+      return { count: await this.#parts.rewriter.rewrite(ids), isDamaged: false };
+    } catch (error) {
+      if (!isKvsError(error, ...DAMAGES)) throw error;
+      if (ids.length === 1) return { count: 0, isDamaged: true };
+    }
+    let count = 0;
+    for (const id of ids) count += (await this.#rewrite([id])).count;
+    return { count, isDamaged: true };
   }
 
   /** Steps 4 and 5. */

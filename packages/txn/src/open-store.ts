@@ -134,6 +134,7 @@ async function openParts(opening: Opening, before: PageFileHeader): Promise<Open
       makeDurable: (lsn) => wal.sync(lsn),
     },
     ...(keys === undefined ? {} : { keys, onlySealed: keys.isAllSealed }),
+    onFailure: (error) => guard.poison(error),
   });
   closers.push(() => pager.close());
   guard.onPoisoned((cause) => pager.poison(poisonOf(cause)));

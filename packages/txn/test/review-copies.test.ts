@@ -114,3 +114,19 @@ test("a copy that is asked for and begun after the end says that the store is cl
     await expect(copyOf(copy)).rejects.toEqual(codeIs("TXN_CLOSED"));
   });
 });
+
+test("a copy whose checkpoint fails for good poisons the store, as any checkpoint", async () => {
+  let isArmed = false;
+  const onCall = ({ operation }: DiskCall): Verdict | undefined =>
+    isArmed && operation === "writeDurableAt" ? { type: "error", code: "DISK_IO" } : undefined;
+  await withStore(
+    newStorage(),
+    async (store) => {
+      await store.batch([put("key", "value")]);
+      isArmed = true;
+      await expect(copyOf(store.hotCopy())).rejects.toEqual(codeIs("WAL_SYNC_FAILED"));
+      expect(store.isPoisoned).toBe(true);
+    },
+    { world: { disk: { onCall } }, isDamaged: true },
+  );
+});
