@@ -1,8 +1,10 @@
+import { ByteWriter } from "@kvs/codec";
 import { type Environment, createRandom, isKvsError } from "@kvs/env";
 import { InstantWorld, type InstantWorldOptions, SimStorage } from "@kvs/sim";
 import { expect } from "vitest";
 
-import { type Mutation, Store, type StoreOptions } from "../src/index.ts";
+import { writeMutation } from "../src/batch-format.ts";
+import { MAIN_TREE, type Mutation, Store, type StoreOptions } from "../src/index.ts";
 
 /** Few frames and short segments, so that a small store meets every limit. */
 export const SMALL: StoreOptions = { path: "store", memoryBytes: 8 * 4096, segmentBytes: 16_384 };
@@ -76,6 +78,17 @@ export function put(key: string, value: string, tree?: number): Mutation {
 export function del(key: string, tree?: number): Mutation {
   const mutation = { type: "delete", key: bytes(key) } as const;
   return tree === undefined ? mutation : { ...mutation, tree };
+}
+
+/** A batch whose mutations stay in this order, all over the tree, for `Store.propose`. */
+export function encodedAsIs(mutations: readonly Mutation[]): Uint8Array {
+  const writer = new ByteWriter();
+  writer.varint(mutations.length);
+  for (const mutation of mutations) {
+    const { tree = MAIN_TREE, key } = mutation;
+    writeMutation(writer, tree, key, mutation.type === "put" ? mutation.value : undefined);
+  }
+  return writer.toBytes();
 }
 
 /** Expects that a store finds nothing wrong with itself. */

@@ -8,6 +8,7 @@ import {
   codeIs,
   contentOf,
   del,
+  encodedAsIs,
   expectSound,
   newStorage,
   put,
@@ -74,7 +75,7 @@ async function failEveryRead(
       async (store) => {
         const before = await contentOf(store);
         arm(true);
-        const wide = store.batch(wideBatch());
+        const wide = store.propose(encodedAsIs(wideBatch()));
         const later = store.batch([put("later", "1"), put("row 3", "later")]);
         const [failed, last] = await Promise.allSettled([wide, later]);
         arm(false);
@@ -85,7 +86,7 @@ async function failEveryRead(
           expect(await contentOf(store)).toEqual({ ...before, later: "1", "row 3": "later" });
         }
         await expectSound(store);
-        await store.batch(wideBatch());
+        await store.propose(encodedAsIs(wideBatch()));
         expect((await store.get(bytes("long")))?.length).toBe(30_000);
         await expectSound(store);
       },
@@ -175,7 +176,7 @@ async function imagesOfUndo(mutants: readonly string[]): Promise<{
       before = await contentOf(store);
       isBroken = true;
       isWatched = true;
-      const failed = store.batch(wideBatch());
+      const failed = store.propose(encodedAsIs(wideBatch()));
       const checkpoints: Promise<void>[] = [];
       const checkpointing = (async () => {
         for (let at = 0; at < 3; at++) {
@@ -240,7 +241,7 @@ test("undo that meets a damaged page poisons the store, and the next open recove
       await fill(store);
       before = await contentOf(store);
       isBroken = true;
-      const failed = store.batch(wideBatch());
+      const failed = store.propose(encodedAsIs(wideBatch()));
       await expect(failed).rejects.toMatchObject({ code: "TXN_POISONED", outcome: "none" });
       expect(store.isPoisoned).toBe(true);
       await expect(store.batch([put("key", "")])).rejects.toThrow(codeIs("TXN_POISONED"));
@@ -305,7 +306,7 @@ test("undo that finds no room for its pages waits until there is some", async ()
       await fill(store);
       const before = await contentOf(store);
       state.isArmed = true;
-      const failed = store.batch(wideBatch());
+      const failed = store.propose(encodedAsIs(wideBatch()));
       failed.catch(() => undefined);
       await sleep(clock, 3000);
       expect(state.isFull).toBe(true);
@@ -332,7 +333,7 @@ test("a store that is closed while undo waits for room leaves the rest to recove
       await fill(store);
       before = await contentOf(store);
       state.isArmed = true;
-      const failed = store.batch(wideBatch());
+      const failed = store.propose(encodedAsIs(wideBatch()));
       const answer = expect(failed).rejects.toMatchObject({ outcome: "none" });
       await sleep(clock, 1000);
       expect(state.isFull).toBe(true);

@@ -8,6 +8,7 @@ import {
   bytes,
   contentOf,
   del,
+  encodedAsIs,
   expectSound,
   newStorage,
   put,
@@ -49,7 +50,7 @@ async function crashedInBatch(): Promise<Crashed> {
       await store.checkpoint();
       before = await contentOf(store);
       isWatched = true;
-      await store.batch(bigBatch());
+      await store.propose(encodedAsIs(bigBatch()));
     },
     { world: { disk: { onCall }, hooks: { buggify: (site) => site === "wal.small-groups" } } },
   );
@@ -161,7 +162,7 @@ test("a batch larger than the cache is on disk in part before it commits; a cras
       const rows = Array.from({ length: 60 }, (_, at) =>
         put(`row ${(at * 17) % 60}`, "n".repeat(600)),
       );
-      await opened.batch(rows);
+      await opened.propose(encodedAsIs(rows));
       isWatched = false;
       return { before, after: await contentOf(opened) };
     },
