@@ -39,21 +39,33 @@ export function drawScript(random: Random, knobs: StoreKnobs): CrashSubject {
   };
 }
 
+/** How often a step is drawn, of a hundred, and what it does with the rows drawn for it. */
+const STEPS: readonly (readonly [
+  share: number,
+  step: (script: Script, planned: readonly PlannedMutation[]) => Promise<unknown>,
+])[] = [
+  [45, (script, planned) => script.batch(planned)],
+  [15, (script, planned) => script.together(planned.slice(0, 8))],
+  [8, (script) => script.checkpoint()],
+  [6, (script, planned) => Promise.all([script.checkpoint(), script.batch(planned)])],
+  [6, (script) => script.rest()],
+  [1.5, (script) => script.rotate()],
+  [1.5, (script, planned) => Promise.all([script.compact(), script.batch(planned)])],
+  [3, (script) => script.hold()],
+  [4, (script) => script.release()],
+  [3, (script) => script.reopen()],
+  [1, (script) => script.copy()],
+  [1, (script, planned) => Promise.all([script.copy(), script.batch(planned)])],
+];
+
 /** @param isLight Rows of one batch stay few and short: more scripts for the time. */
 function drawStep(random: Random, isLight: boolean): ScriptStep {
-  const draw = random.nextFloat();
+  let left = 100 * random.nextFloat();
   const planned = drawRows(random, isLight);
-  if (draw < 0.45) return (script) => script.batch(planned);
-  if (draw < 0.6) return (script) => script.together(planned.slice(0, 8));
-  if (draw < 0.68) return (script) => script.checkpoint();
-  if (draw < 0.74) return (script) => Promise.all([script.checkpoint(), script.batch(planned)]);
-  if (draw < 0.8) return (script) => script.rest();
-  if (draw < 0.82) return (script) => script.rotate();
-  if (draw < 0.86) return (script) => script.hold();
-  if (draw < 0.9) return (script) => script.release();
-  if (draw < 0.93) return (script) => script.reopen();
-  if (draw < 0.94) return (script) => script.copy();
-  if (draw < 0.95) return (script) => Promise.all([script.copy(), script.batch(planned)]);
+  for (const [share, step] of STEPS) {
+    if (left < share) return (script) => step(script, planned);
+    left -= share;
+  }
   const from = random.below(KEYS);
   return (script) => script.batch(deletes(from, KEYS));
 }

@@ -79,6 +79,11 @@ export class Script {
     if (this.#options.store.encryption !== undefined) await this.store.store.rotateKeys();
   }
 
+  /** Gives back the space that deletes left inside of the file. */
+  async compact(): Promise<void> {
+    await this.store.store.compact();
+  }
+
   /** Takes a copy of the store, if anybody will look at it. */
   async copy(): Promise<void> {
     await this.#options.hooks?.copies?.take(this.store);

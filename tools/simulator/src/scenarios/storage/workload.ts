@@ -102,7 +102,8 @@ export class Workload {
     else if (choice < 0.035) await this.#openTwice();
     else if (choice < 0.04) await this.#options.copies.take(this.#open);
     else if (choice < 0.044) await this.#rotate();
-    else if (choice < 0.05) await this.#openTree(pick(random, TREE_NAMES));
+    else if (choice < 0.047) await this.#open.store.compact();
+    else if (choice < 0.065) await this.#openTree(pick(random, TREE_NAMES));
     else {
       const planned = this.#drawBatch(random);
       if (this.#options.onBatch(planned)) await this.#open.batch(planned);
