@@ -24,7 +24,7 @@ export function loopDelays(): Measure[] {
       id: `embedded.loop-delay-${name}-ms`,
       unit: "ms",
       better: "less",
-      samples: 3,
+      samples: 2,
       prepare: async () => {
         next = 0;
         return { type: "ready" };

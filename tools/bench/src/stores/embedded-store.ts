@@ -26,7 +26,9 @@ export interface EmbeddedStore {
   fill?(pairs: Iterable<Pair>): Promise<unknown>;
   /** Makes its files as small as it can while it goes on, where a store can. */
   compact?(): Promise<unknown>;
-  /** Checkpoints completed since it was opened, where a store has them in our sense. */
+  /** Makes a checkpoint, where a store has them in our sense. */
+  checkpoint?(): Promise<unknown>;
+  /** Checkpoints completed since it was opened. */
   checkpointCount?(): number;
   close(): Promise<unknown>;
 }

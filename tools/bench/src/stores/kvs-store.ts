@@ -43,6 +43,7 @@ export function toEmbedded(store: Store): EmbeddedStore {
     },
     fill: (pairs) => store.load(pairs),
     compact: () => store.compact(),
+    checkpoint: () => store.checkpoint(),
     checkpointCount: () => store.stats().checkpointCount,
     close: () => store.close(),
   };

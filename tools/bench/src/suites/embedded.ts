@@ -112,8 +112,13 @@ function putOverCheckpoints(peers: readonly string[]): Measure {
     openKvsWith(folder, { memoryBytes: CACHE_BYTES, ...NO_TIMER });
   return onStores(
     { ...shape, openOurs },
-    (subject, context) => {
+    async (subject, context) => {
       if (context.isQuick) return putCount(subject, context.operations(PEER_PUTS));
+      if (context.isWarmUp) {
+        const sample = await putCount(subject, PEER_PUTS);
+        await subject.store.checkpoint!(); // where the first sample begins
+        return sample;
+      }
       const before = subject.store.checkpointCount!();
       const isOver = (): boolean => subject.store.checkpointCount!() > before;
       return runCallersUntil(64, isOver, () => subject.putNext());
