@@ -70,3 +70,4 @@ export {
 } from "./core/ready.ts";
 export { type TermRun } from "./core/term-runs.ts";
 export { MemoryLogStore } from "./memory-log-store.ts";
+export { type GroupLog, type LogWrite } from "./store/group-log.ts";

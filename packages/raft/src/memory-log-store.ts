@@ -19,15 +19,15 @@ import {
 import { type LogIndex, NOBODY } from "./core/ids.ts";
 import {
   type ConfigurationAt,
-  type EntryReader,
   type HardState,
   type LogImage,
   type LogPoint,
 } from "./core/log-store.ts";
-import { type NewBase, type Ready } from "./core/ready.ts";
+import { type NewBase } from "./core/ready.ts";
 import { type TermRun } from "./core/term-runs.ts";
+import { type GroupLog, type LogWrite } from "./store/group-log.ts";
 
-export class MemoryLogStore implements EntryReader {
+export class MemoryLogStore implements GroupLog {
   #hardState: HardState = { term: 0, votedFor: NOBODY, commitIndex: 0 };
   #base: LogPoint;
   /** Contiguous, from the base on. */
@@ -44,7 +44,7 @@ export class MemoryLogStore implements EntryReader {
   }
 
   /** Duty 2: writes what a Ready asks for. */
-  write(ready: Pick<Ready, "hardState" | "newBase" | "cutFrom" | "entries">): void {
+  write(ready: LogWrite): void {
     if (ready.hardState !== undefined) this.#hardState = ready.hardState;
     if (ready.newBase !== undefined) this.#rebase(ready.newBase);
     if (ready.cutFrom !== 0) this.#cut(ready.cutFrom);
@@ -52,7 +52,17 @@ export class MemoryLogStore implements EntryReader {
       assert(batch.firstIndex === this.lastIndex + 1, "entries are written without a gap");
       this.#batches.push(batch);
     }
+    // Nothing is ever lost here, so that what repairs it is there already.
+    for (const batch of ready.repairs ?? [])
+      assert(lastIndexOf(batch) <= this.lastIndex, "it was written");
   }
+
+  sync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Nothing is ever loaded: the listener is never called. */
+  onLoaded(): void {}
 
   /** What a core is made from. */
   image(): LogImage {

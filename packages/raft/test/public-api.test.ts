@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import * as testing from "../src/testing/index.ts";
+import * as wal from "../src/wal/index.ts";
 import * as api from "../src/index.ts";
 
 test("the package exports these names", () => {
@@ -28,6 +30,21 @@ test("the package exports these names", () => {
       "payloadAt",
       "quorumCommitted",
       "voteResult",
+    ]
+  `);
+});
+
+test("its sub-paths export these names", () => {
+  expect(Object.keys(wal).toSorted()).toMatchInlineSnapshot(`
+    [
+      "LOG_MUTANTS",
+      "WalGroupLog",
+      "WalLogStore",
+    ]
+  `);
+  expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot(`
+    [
+      "logStoreConformance",
     ]
   `);
 });

@@ -50,6 +50,21 @@ export class Geometry {
     return Math.max(lsn, end - this.segmentBytes + SEGMENT_HEADER_BYTES);
   }
 
+  /** Where a record of `length` bytes ends that follows one ending at `lsn`; not compressed. */
+  recordEnd(lsn: number, length: number, sealBytes: number): number {
+    const headerBytes = FRAGMENT_HEADER_BYTES + sealBytes;
+    let end = lsn;
+    let left = length;
+    do {
+      const start = this.startAfter(end);
+      const rest = this.baseOf(start) + this.segmentBytes - start - headerBytes;
+      const count = Math.min(left, rest);
+      end = start + headerBytes + count;
+      left -= count;
+    } while (left > 0);
+    return end;
+  }
+
   /** Whether a fragment at `start` is the first of its segment. */
   isFirstInSegment(start: number): boolean {
     return start - this.baseOf(start) === SEGMENT_HEADER_BYTES;

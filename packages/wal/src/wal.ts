@@ -201,6 +201,12 @@ export class Wal implements AsyncDisposable {
     return FRAGMENT_HEADER_BYTES + this.#parts.space.sealBytes;
   }
 
+  /** Where a record of `length` bytes behind `lsn` ends, uncompressed: to scan on behind damage. */
+  endOfNext(lsn: number, length: number): Lsn {
+    const { sealBytes } = this.#parts.space;
+    return toLsn(this.#segments.geometry.recordEnd(lsn, length, sealBytes));
+  }
+
   /**
    * Reads records in order.
    *

@@ -13,6 +13,7 @@ import {
   readAll,
   walError,
 } from "./fixture.ts";
+import { TestKeys } from "./test-keys.ts";
 
 test("a record comes back as it was appended", async () => {
   const storage = newStorage();
@@ -346,3 +347,15 @@ test("an existing log keeps its segment length", async () => {
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+test("where a record will end is known before it is written, over segments too", async () => {
+  for (const sealed of [false, true]) {
+    const keys = sealed ? { keys: new TestKeys() } : {};
+    const wal = await openWal(newStorage(), { segmentBytes: 1024, ...keys });
+    for (let length = 0; length < 2500; length += 97) {
+      const expected = wal.endOfNext(wal.endLsn, length);
+      expect(wal.append(1, payloadOf(length, length))).toBe(expected);
+    }
+    await wal.close();
+  }
+});

@@ -1,0 +1,5 @@
+export {
+  logStoreConformance,
+  type LogStoreCase,
+  type LogStoreSubject,
+} from "./log-store-conformance.ts";
