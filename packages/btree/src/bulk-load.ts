@@ -3,7 +3,7 @@ import { NO_PAGE, PAGE_BYTES, type PageId, PageView, type Run } from "@kvs/pager
 import { type FillerEntry, PageFiller, newFillerEntry } from "./page-filler.ts";
 import { type PageWriter } from "./page-writer.ts";
 import { type RowValue } from "./row.ts";
-import { LEVEL_MAX, setNextPage } from "./tree-page.ts";
+import { LEVEL_MAX, entryCount, pageLevel, setNextPage } from "./tree-page.ts";
 import { writePageAs } from "./write-page-as.ts";
 import { type TreeState } from "./tree-state.ts";
 
@@ -96,6 +96,8 @@ export class BulkLoad {
     const writer = this.#writer;
     const root = this.#view;
     const frame = writer.need(this.#tree.rootId, root);
+    const isAlone = pageLevel(root) === 0 && entryCount(root) === 0;
+    assert(isAlone, "the root of a tree to be loaded is its only page, and empty");
     writer.begin("pages");
     writePageAs(root, this.#tree.rootId, page);
     writer.image(frame);

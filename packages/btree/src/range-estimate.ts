@@ -5,6 +5,7 @@ import { type PageReader } from "./page-writer.ts";
 import { Probe } from "./probe.ts";
 import { findChild, lowerBound } from "./search.ts";
 import {
+  LEVEL_MAX,
   TREE_KEY_BYTES_MAX,
   copyKey,
   entryCount,
@@ -74,23 +75,20 @@ export class RangeEstimator {
     const descent = new Descent(this.#tree, this.#pages);
     descent.probe.copyFrom(probe);
     const steps: Step[] = [];
-    let level = await this.#rootLevel();
-    for (; level >= 0; level--) {
-      steps.push(
-        await this.#attempt(() => {
-          descent.reach(level);
-          return stepOf(descent.view, descent.probe);
-        }),
-      );
-    }
+    let level = LEVEL_MAX;
+    const look = (): Step => {
+      level = Math.min(level, this.#rootLevel()); // meanwhile the tree may have become lower
+      descent.reach(level);
+      return stepOf(descent.view, descent.probe);
+    };
+    for (; level >= 0; level--) steps.push(await this.#attempt(look));
     return steps;
   }
 
-  #rootLevel(): Promise<number> {
-    return this.#attempt(() => {
-      this.#pages.fetch(this.#tree.rootId, this.#root);
-      return pageLevel(this.#root);
-    });
+  /** @throws {PageMiss}. */
+  #rootLevel(): number {
+    this.#pages.fetch(this.#tree.rootId, this.#root);
+    return pageLevel(this.#root);
   }
 
   /** Positions spread over the children between two ways, in the page where these part. */
@@ -102,6 +100,7 @@ export class RangeEstimator {
     const descent = new Descent(this.#tree, this.#pages);
     descent.probe.copyFrom(from);
     return this.#attempt(() => {
+      if (this.#rootLevel() < level) return [];
       descent.reach(level);
       const { view } = descent;
       const probes: Probe[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRandom, pick } from "@kvs/env";
+import { createRandom, pick, shuffle } from "@kvs/env";
 import { NO_PAGE, type PageId, PageView, bitOf, bitmapPageOf, hasBit } from "@kvs/pager";
 import { BTree, type ScanOptions } from "../src/btree.ts";
 import { type MapEntry } from "../src/load-rows.ts";
@@ -296,4 +296,23 @@ test("a load that fails leaves the map empty, and no page in use", async () => {
   await tree.load([numbered(1)]);
   await expect(tree.load([numbered(2)])).rejects.toMatchObject({ code: "BTREE_NOT_EMPTY" });
   expect(await entriesOf(tree)).toHaveLength(1);
+});
+
+test("a map that was emptied is loaded without a leak", async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const world = makeWorld(seed);
+    const tree = await createTree(world);
+    const random = createRandom(seed);
+    const keys = new Map<string, Uint8Array>();
+    while (keys.size < 600) {
+      const key = random.fill(new Uint8Array(1 + random.below(80 * seed)));
+      keys.set(Buffer.from(key).toString("hex"), key);
+      await tree.put(key, new Uint8Array(random.below(300)));
+    }
+    for (const key of shuffle(random, [...keys.values()])) await tree.delete(key);
+    expect(await tree.load([{ key: utf8("a"), value: utf8("b") }])).toBe(1);
+    expect((await tree.check()).findings).toEqual([]);
+    await tree.flush();
+    await expectNoLeak(world);
+  }
 });

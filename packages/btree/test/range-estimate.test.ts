@@ -51,3 +51,28 @@ test("inside one leaf it is exact, and nothing lies in an empty range", async ()
   expect(await estimate(tree, 9, 9)).toMatchObject({ rows: 0, isExact: true });
   expect(await estimate(tree, 9, 3)).toMatchObject({ rows: 0 });
 });
+
+test("a tree that grows and shrinks meanwhile is estimated, however rough", async () => {
+  const tree = new TestTree(new MemoryPages());
+  const rows = 3000;
+  let isFull = false;
+  const toggle = (): void => {
+    isFull = !isFull;
+    for (let number = 0; number < rows; number++) {
+      if (isFull) tree.insert(key(number), 1, new Uint8Array(100));
+      else tree.remove(key(number), 1);
+    }
+  };
+  // How many attempts the tree stays as it is.
+  for (let attempts = 1; attempts < 24; attempts++) {
+    let left = attempts;
+    const estimator = new RangeEstimator(tree.state, tree.pages, (body) => {
+      if (left-- === 0) toggle();
+      return tree.pages.attempt(body);
+    });
+    const at = (number: number): Probe => new Probe().set(key(number), 8, NEWEST_VERSION);
+    const found = await estimator.estimate(at(10), at(rows - 10));
+    expect(found.rows).toBeGreaterThanOrEqual(0);
+    expect(Number.isSafeInteger(found.bytes)).toBe(true);
+  }
+});

@@ -147,3 +147,29 @@ for (const fault of FAULTS) {
     expect(failing).toBeGreaterThan(1);
   });
 }
+
+test("a load goes with four frames, a checkpoint begun in its middle", async () => {
+  const storage = newStorage();
+  const list = rows(400);
+  const store = { memoryBytes: 4 * 4096 };
+  await withStore(
+    storage,
+    async (opened) => {
+      const checkpoints: Promise<void>[] = [];
+      async function* source(): AsyncGenerator<Row> {
+        for (const [at, row] of list.entries()) {
+          if (at % 50 === 9) checkpoints.push(opened.checkpoint());
+          yield row;
+        }
+      }
+      expect(await opened.load(source())).toMatchObject({ count: 400 });
+      await Promise.all(checkpoints);
+    },
+    { store, world: { answers: "in-turn" } },
+  );
+  await withStore(
+    storage.worstCase(),
+    async (opened) => expect(await contentOf(opened)).toEqual(contentOfRows(list)),
+    { store },
+  );
+});
