@@ -24,7 +24,7 @@ test("two processes count what one counts", async () => {
   const shared = summaryOf(await sim([...given, "--jobs", "2"]));
 
   expect(alone.seeds).toBe(4);
-  expect(shared).toEqual(alone);
+  expect({ ...shared, wallSeconds: 0 }).toEqual({ ...alone, wallSeconds: 0 });
 }, 60_000);
 
 test("files are written where the caller is", async () => {
