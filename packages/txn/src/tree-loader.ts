@@ -41,6 +41,8 @@ export interface LoadResult {
 export class TreeLoader {
   readonly #parts: TreeLoaderParts;
   readonly #budget: TurnBudget;
+  /** Steps of the load under way. */
+  #steps = 0;
 
   constructor(parts: TreeLoaderParts) {
     this.#parts = parts;
@@ -61,6 +63,7 @@ export class TreeLoader {
   ): Promise<{ readonly count: number; readonly published: Promise<Timestamp> }> {
     const { mini, time, packing } = this.#parts;
     let published: Promise<Timestamp> | undefined;
+    this.#steps = 0;
     try {
       await this.#makeEmpty(tree);
       const timestamp = time.next();
@@ -95,7 +98,8 @@ export class TreeLoader {
 
   async #run<Result>(step: () => Result): Promise<Result> {
     const { space } = this.#parts;
-    await space.makeForSlice({ batchBytes: RUN_BYTES, rows: 1, isUrgent: false });
+    const rows = ++this.#steps; // to take it back takes log for each of them
+    await space.makeForSlice({ batchBytes: RUN_BYTES, rows, isUrgent: false });
     await this.#budget.wait();
     return attemptMini(this.#parts, step);
   }

@@ -1,5 +1,5 @@
-import { type DiskErrorCode, isKvsError } from "@kvs/env";
-import { type DiskCall, type SimStorage } from "@kvs/sim";
+import { type DiskErrorCode, createRandom, isKvsError } from "@kvs/env";
+import { type DiskCall, SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { type Mutation } from "../src/index.ts";
@@ -172,4 +172,30 @@ test("a load goes with four frames, a checkpoint begun in its middle", async () 
     async (opened) => expect(await contentOf(opened)).toEqual(contentOfRows(list)),
     { store },
   );
+});
+
+test("a load that fills the disk is taken back, however long it was", async () => {
+  const storage = new SimStorage({ random: createRandom(1), totalBytes: 56 << 20 });
+  function* endless(): Generator<Row> {
+    for (let at = 0; ; at++) {
+      yield { key: bytes(`row ${String(at).padStart(6, "0")}`), value: new Uint8Array(900) };
+    }
+  }
+  const store = { memoryBytes: 4 * 4096 };
+  await withStore(
+    storage,
+    async (opened) => {
+      await opened.batch([put("a", "b")]);
+      const tree = await opened.openTree("loaded");
+      const failure: unknown = await opened.load(endless(), tree).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ outcome: "none", retryable: true });
+      expect(opened.isPoisoned).toBe(false);
+      expect(await contentOf(opened, { tree })).toEqual({});
+      await expectSound(opened);
+      await opened.checkpoint();
+      expect(await opened.load(rows(100), tree)).toMatchObject({ count: 100 });
+    },
+    { store },
+  );
+  await withStore(storage.worstCase(), expectSound, { store });
 });

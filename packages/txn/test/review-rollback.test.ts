@@ -74,10 +74,10 @@ async function rollBack(
   random: Random,
 ): Promise<boolean> {
   const before = await contentOf(store);
-  let isOver = false;
+  const state = { isOver: false };
   trouble.isOn = true;
   const checkpointing = (async (): Promise<void> => {
-    while (!isOver) {
+    while (!state.isOver) {
       for (let turn = random.below(60); turn >= 0; turn--) await yieldTurn(clock);
       await store.checkpoint().catch((error: unknown) => {
         if (!isKvsError(error, "DISK_FULL", "WAL_DISK_FULL")) throw error;
@@ -85,7 +85,7 @@ async function rollBack(
     }
   })();
   const [batch] = await Promise.allSettled([store.propose(encodedAsIs(wildBatch(random)))]);
-  isOver = true;
+  state.isOver = true;
   await checkpointing;
   trouble.isOn = false;
   expect(store.isPoisoned).toBe(false);
