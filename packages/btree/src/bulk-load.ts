@@ -108,6 +108,7 @@ export class BulkLoad {
 
   /** The lowest level with pages to write; closes levels, from below, once all rows are there. */
   #dueLevel(): Level | undefined {
+    if (this.#rootPage !== undefined) return undefined; // the root was about to be written before
     for (const level of this.#levels) {
       if (level.isDue) return level;
       if (!this.#isClosed) continue;

@@ -125,6 +125,7 @@ export class PageFiller {
     this.#editor.format(target, shape, this.#low.slice(0, prefix));
     for (let index = 0; index < this.#count; index++) this.#writeEntry(target, index, prefix);
     this.#count = 0;
+    this.#bytesMost = 0;
   }
 
   /** Takes the last entry away again, for it belongs to a page of its own. */

@@ -82,6 +82,20 @@ test("pages are full but for two rows: random keys of 16 bytes with values of 10
   expect(leafBytes / (leaves * 4008)).toBeLessThan(0.94);
 });
 
+test("a root that is just full is written, also if a page is missing at that moment", async () => {
+  const value = new Uint8Array(900);
+  for (let count = 1060; count < 1280; count += 5) {
+    const rows = Array.from({ length: count }, (_, at): Row => {
+      const key = new Uint8Array(8);
+      new DataView(key.buffer).setUint32(0, at * 4_000_000);
+      new DataView(key.buffer).setUint32(4, at);
+      return { key, version: VERSION, value };
+    });
+    const tree = load(rows, { frames: 4, random: createRandom(count), hasTwins: false });
+    expect((await tree.check()).rows).toBe(count);
+  }
+});
+
 test("a loaded tree goes on as any other", async () => {
   const random = createRandom(4);
   const [, drawKey, drawValue] = SHAPES[2]!;

@@ -4,6 +4,7 @@ import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type BatchApplication } from "./batch-application.ts";
 import { BATCH_BYTES_MAX, BatchReader, MUTATION_DELETE } from "./batch-format.ts";
 import { type BatchSpace, type Demand } from "./batch-space.ts";
+import { type LeafPrefetch } from "./leaf-prefetch.ts";
 import { type LiveUndo } from "./live-undo.ts";
 import { type LogSync } from "./log-sync.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
@@ -27,6 +28,7 @@ export interface BatchQueueParts {
   readonly space: BatchSpace;
   readonly logSync: LogSync;
   readonly liveUndo: LiveUndo;
+  readonly prefetch: LeafPrefetch;
   /** How long a batch is to wait before it begins, so that a checkpoint catches up; 0 mostly. */
   readonly delayMs: () => number;
 }
@@ -129,6 +131,7 @@ export class BatchQueue {
   }
 
   async #submitLater(batch: Uint8Array): Promise<Timestamp> {
+    if (this.#isBusy) this.#parts.prefetch.note(batch);
     await this.#acquireFor(batch.length);
     const { application, time, clock, delayMs } = this.#parts;
     const demand = demandOf(batch, this.#counter);

@@ -7,6 +7,7 @@ import { CheckpointSchedule } from "./checkpoint-schedule.ts";
 import { Checkpointer } from "./checkpoint.ts";
 import { Compactor } from "./compactor.ts";
 import { Janitor } from "./janitor.ts";
+import { LeafPrefetch } from "./leaf-prefetch.ts";
 import { LiveUndo } from "./live-undo.ts";
 import { LogSync } from "./log-sync.ts";
 import { type OpenedEngine } from "./open-store.ts";
@@ -75,7 +76,8 @@ export function assembleStore(
   });
   const space = new BatchSpace({ pager, wal, onLogFull: () => schedule.noteFullLog() });
   const delayMs = (): number => schedule.delayMs;
-  const applying = { application, logSync, liveUndo, space, delayMs };
+  const prefetch = new LeafPrefetch({ pager, forest });
+  const applying = { application, logSync, liveUndo, space, prefetch, delayMs };
   const queue = new BatchQueue({ ...base, clock, time, ...applying });
   const janitor: Janitor = new Janitor({ ...base, queue, horizon });
   const makerParts = { ...base, clock, queue, time, logSync, liveUndo };
