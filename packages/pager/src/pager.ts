@@ -8,6 +8,7 @@ import { PAGE_BYTES } from "./page-header.ts";
 import { NO_PAGE, type PageId, type PageLsn } from "./page-id.ts";
 import { type PageLoader } from "./page-loader.ts";
 import { type Frame } from "./page-miss.ts";
+import { readPageLsn } from "./page-seal.ts";
 import { PageSealer } from "./page-sealer.ts";
 import { ABSENT } from "./page-table.ts";
 import { PageView } from "./page-view.ts";
@@ -319,6 +320,15 @@ export class Pager {
   pagesUnderOldKeys(from: PageId, countMax: number): Promise<OldKeyPages> {
     const parts = { ...this.#parts, space: this.space };
     return findOldKeyPages(parts, from, countMax);
+  }
+
+  /**
+   * Whether an intact page that somebody read from the file is what was written there last, as far as
+   * is known. False also while a write of it is under way: read it again then.
+   */
+  isAsWritten(id: PageId, page: Uint8Array): boolean {
+    const expected = this.#parts.written.expected(id);
+    return expected === 0 || expected === readPageLsn(page);
   }
 
   /** The keys that the two copies of the header are under; 0 for a plain, missing or damaged one. */

@@ -243,7 +243,8 @@ export class HotCopy implements AsyncIterable<Uint8Array> {
     let bytes = Math.min(PAGE_BYTES, Math.max(0, read.bytes - page * PAGE_BYTES));
     for (let tries = 1; ; tries++) {
       if (pager.space.isFree(id)) return false;
-      if (findPageFault(target.subarray(0, bytes), { id, fileId }) === undefined) return true;
+      const isIntact = findPageFault(target.subarray(0, bytes), { id, fileId }) === undefined;
+      if (isIntact && pager.isAsWritten(id, target)) return true;
       if (tries === TRIES_MAX) break;
       await yieldTurn(environment.clock);
       bytes = await readFullyAt(file, target, id * PAGE_BYTES);

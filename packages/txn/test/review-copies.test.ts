@@ -1,4 +1,10 @@
-import { type DiskErrorCode, type Environment } from "@kvs/env";
+import {
+  type DiskErrorCode,
+  type Environment,
+  isKvsError,
+  readFullyAt,
+  writeFullyAt,
+} from "@kvs/env";
 import { BITMAP_BITS } from "@kvs/pager";
 import { type DiskCall, InstantWorld, type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
@@ -129,4 +135,41 @@ test("a copy whose checkpoint fails for good poisons the store, as any checkpoin
     },
     { world: { disk: { onCall } }, isDamaged: true },
   );
+});
+
+test("a page whose write the disk lost is not copied as it was before", async () => {
+  const storage = newStorage();
+  const pageBytes = 4096;
+  let copies = 0;
+  const told = new Set<string>();
+  for (let page = 4; page < 30; page++) {
+    const copy = await withStore(
+      storage.clone(),
+      async (store, { disk }) => {
+        for (let at = 0; at < 60; at++) await store.batch([put(`row ${at}`, "o".repeat(300))]);
+        await store.checkpoint();
+        const file = await disk.open("store/pages.kvs");
+        const old = new Uint8Array(pageBytes);
+        await readFullyAt(file, old, page * pageBytes);
+        for (let at = 0; at < 60; at++) await store.batch([put(`row ${at}`, "n".repeat(300))]);
+        await store.checkpoint();
+        await writeFullyAt(file, old, page * pageBytes);
+        await file.close();
+        return copyOf(store.hotCopy()).catch((error: unknown) => {
+          if (!isKvsError(error)) throw error;
+          told.add(error.code);
+          return undefined;
+        });
+      },
+      { isDamaged: true },
+    );
+    if (copy === undefined) continue;
+    copies++;
+    await withStore(await restored(copy), async (store) => {
+      const values = Object.values(await contentOf(store));
+      expect(values.filter((value) => !value.startsWith("n"))).toEqual([]);
+    });
+  }
+  expect([...told]).toEqual(["PAGER_LOST_WRITE"]);
+  expect(copies).toBeGreaterThan(2);
 });
