@@ -87,7 +87,7 @@ test("a root that is just full is written, also if a page is missing at that mom
   for (let count = 1060; count < 1280; count += 5) {
     const rows = Array.from({ length: count }, (_, at): Row => {
       const key = new Uint8Array(8);
-      new DataView(key.buffer).setUint32(0, at * 4_000_000);
+      new DataView(key.buffer).setUint32(0, at * 3_000_000);
       new DataView(key.buffer).setUint32(4, at);
       return { key, version: VERSION, value };
     });
