@@ -7,14 +7,16 @@ export interface CaseContext {
    * outlives the closing.
    */
   readonly reopen: ((database: string) => Promise<Database>) | undefined;
+  /** Another connection to the case's database; `undefined` where there are none. */
+  readonly connect: (() => Promise<Database>) | undefined;
 }
 
 /** One thing that holds for every kind of database. */
 export interface ConformanceCase {
   /** A sentence that is true. */
   readonly name: string;
-  /** Whether it takes `context.reopen`. */
-  readonly needsReopen?: boolean;
+  /** What of the context it takes. */
+  readonly needs?: keyof CaseContext;
   /**
    * @param database One of its own, into which nothing was written.
    * @throws If what the name says is not true.

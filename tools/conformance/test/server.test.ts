@@ -21,5 +21,6 @@ testSubject({
     database: `case-${caseNumber}`,
     open: (database) => connect(server.url(database)),
     isLasting: true,
+    isShared: true,
   }),
 });

@@ -18,6 +18,8 @@ export interface SubjectStore {
   open(database: string): Promise<Database>;
   /** Whether what was written is there when a database is opened again. */
   readonly isLasting: boolean;
+  /** Whether a database may be opened more than once at a time. */
+  readonly isShared?: boolean;
 }
 
 /** Runs the suite. */
@@ -28,7 +30,8 @@ export function testSubject(subject: Subject): void {
     const isGap = subject.gaps?.includes(each.name) === true;
     test(each.name, { fails: isGap }, async ({ skip }) => {
       const store = await subject.newStore(number);
-      skip(each.needsReopen === true && !store.isLasting, "nothing outlives the closing");
+      skip(each.needs === "reopen" && !store.isLasting, "nothing outlives the closing");
+      skip(each.needs === "connect" && store.isShared !== true, "there are no connections");
       let current = await store.open(store.database);
       const reopen = async (database: string): Promise<Database> => {
         await current.close();
@@ -36,7 +39,10 @@ export function testSubject(subject: Subject): void {
         return current;
       };
       try {
-        await each.run(current, { reopen: store.isLasting ? reopen : undefined });
+        await each.run(current, {
+          reopen: store.isLasting ? reopen : undefined,
+          connect: store.isShared === true ? () => store.open(store.database) : undefined,
+        });
       } finally {
         await current.close();
       }

@@ -218,7 +218,7 @@ export class DocumentStore<T extends object> implements Collection<T> {
   }
 
   #space(): number | undefined | Promise<number | undefined> {
-    return this.#spaces.find(this.#database, "collection", this.name);
+    return this.#spaces.findFor(this.#rows, this.#database, "collection", this.name);
   }
 
   #ensureSpace(): number | Promise<number> {

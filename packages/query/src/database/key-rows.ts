@@ -33,7 +33,7 @@ export class KeyRows {
 
   /** The number of this database's space, `undefined` if nothing was written into it. */
   space(): number | undefined | Promise<number | undefined> {
-    return this.#spaces.find(this.#database, "kv", "");
+    return this.#spaces.findFor(this.#rows, this.#database, "kv", "");
   }
 
   get(key: Uint8Array): RawEntry | undefined | Promise<RawEntry | undefined> {

@@ -43,4 +43,15 @@ export interface RowAccess {
   ): Promise<Timestamp | undefined>;
   /** Walks over rows in order, as of one moment, some at a time. */
   walk(options: ScanOptions): AsyncGenerator<readonly Entry[], void, undefined>;
+  /**
+   * A transaction reads of a space that is not there yet.
+   *
+   * @param row Any row that may be read.
+   * @param make Makes the space.
+   * @returns The space, if it is there now.
+   */
+  noteAbsentSpace?(
+    row: Uint8Array,
+    make: () => number | Promise<number>,
+  ): Promise<number | undefined>;
 }

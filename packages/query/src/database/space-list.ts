@@ -8,6 +8,7 @@ import {
   keyPrefixRange,
 } from "@kvs/codec";
 import { KvsError } from "@kvs/env";
+import { type RowAccess } from "./row-access.ts";
 import { type RowStore } from "./row-store.ts";
 import { FIRST_SPACE, SPACE_LIST, keyOfRow, rowKey, rowRange, spaceOfRow } from "./rows.ts";
 
@@ -43,6 +44,23 @@ export class SpaceList {
   ): number | undefined | Promise<number | undefined> {
     const label = lockKey(database, kind, name);
     return this.#known.get(label) ?? this.#making.get(label) ?? this.#look(database, kind, name);
+  }
+
+  /**
+   * As `find`, for a read. Where there is no space yet, a transaction that relies on that must notice
+   * when others write into it.
+   */
+  findFor(
+    rows: RowAccess,
+    database: string,
+    kind: SpaceKind,
+    name: string,
+  ): number | undefined | Promise<number | undefined> {
+    const found = this.find(database, kind, name);
+    if (typeof found === "number" || rows.noteAbsentSpace === undefined) return found;
+    return this.#noteAbsent(found, () =>
+      rows.noteAbsentSpace!(COUNTER_ROW, () => this.ensure(database, kind, name)),
+    );
   }
 
   /** The space, made if there is none. */
@@ -103,6 +121,13 @@ export class SpaceList {
     this.#known.set(lockKey(database, kind, name), space);
     const title = kind === "kv" ? "key …" : `document … of collection ${name}`;
     this.#titles.set(space, `${title} of database ${database}`);
+  }
+
+  async #noteAbsent(
+    found: number | undefined | Promise<number | undefined>,
+    note: () => Promise<number | undefined>,
+  ): Promise<number | undefined> {
+    return (await found) ?? (await note());
   }
 
   async #look(database: string, kind: SpaceKind, name: string): Promise<number | undefined> {

@@ -52,6 +52,21 @@ export class TransactionRows implements RowAccess {
     return this.#transaction.getEntry(row);
   }
 
+  /**
+   * Absent is what it read, too: one that may write makes the space, so that its reads are noted in
+   * it; one that only reads fixes the moment that it sees.
+   */
+  async noteAbsentSpace(
+    row: Uint8Array,
+    make: () => number | Promise<number>,
+  ): Promise<number | undefined> {
+    const { isolation, readOnly } = this.#transaction.options;
+    if (isolation === "read-committed") return undefined;
+    if (!readOnly) return make();
+    await this.#transaction.getEntry(row);
+    return undefined;
+  }
+
   /** As `read`, and locks the row. */
   readForUpdate(row: Uint8Array): Promise<VersionedValue | undefined> {
     return this.#transaction.getForUpdate(row);

@@ -155,3 +155,51 @@ test("closing the database rolls back what is open", async () => {
   });
   await withDatabase(storage, async (db) => expect(await db.kv.get("k")).toBeUndefined());
 });
+
+test("what is absent because nothing was ever written there is read all the same", () =>
+  withDatabase(newStorage(), async (db) => {
+    const add = (): Promise<number> =>
+      db.transaction(async (tx) => {
+        const value = ((await tx.get<number>("count")) ?? 0) + 1;
+        await tx.put("count", value);
+        return value;
+      });
+    expect(new Set(await Promise.all([add(), add(), add()]))).toEqual(new Set([1, 2, 3]));
+    const reader = await db.begin({ readOnly: true });
+    expect(await reader.collection("c").count()).toBe(0);
+    await db.collection<object>("c").insert({});
+    expect(await reader.collection("c").count()).toBe(0);
+    const committed = await db.begin("read-committed");
+    expect(await committed.collection("never").count()).toBe(0);
+    await committed.commit();
+    expect((await db.stats()).collections).toEqual(["c"]);
+  }));
+
+test("errors name keys and documents as people do", () =>
+  withDatabase(newStorage(), async (db) => {
+    const names: [string, () => Promise<unknown>][] = [
+      [
+        'key ["a",1,"3 bytes"] of database default',
+        () => db.kv.put(["a", 1, new Uint8Array(3)], 1),
+      ],
+      [`key "${"x".repeat(99)}… of database`, () => db.kv.put("x".repeat(300), 1)],
+      [
+        'document "d" of collection c of',
+        () => db.collection("c").update("d", {}, { upsert: true }),
+      ],
+    ];
+    for (const [name, write] of names) {
+      await using tx = await db.begin("snapshot");
+      await write();
+      for (const key of [["a", 1, new Uint8Array(3)], "x".repeat(300)]) await tx.get(key);
+      await tx.collection("c").get("d");
+      await write();
+      const inside = [
+        () => tx.put(["a", 1, new Uint8Array(3)], 2),
+        () => tx.put("x".repeat(300), 2),
+        () => tx.collection("c").update("d", {}),
+      ];
+      const at = names.findIndex(([each]) => each === name);
+      await expect(inside[at]!()).rejects.toThrow(name);
+    }
+  }));

@@ -157,7 +157,7 @@ export const DATABASE_CASES: readonly ConformanceCase[] = [
   },
   {
     name: "closing waits for writes under way; a second call does nothing",
-    needsReopen: true,
+    needs: "reopen",
     async run(database, context) {
       const things = database.collection<object>("things");
       const writes = [
@@ -204,7 +204,7 @@ export const DATABASE_CASES: readonly ConformanceCase[] = [
   },
   {
     name: "several databases of one store know nothing of each other",
-    needsReopen: true,
+    needs: "reopen",
     async run(database, context) {
       const first = database.name;
       await database.kv.put("key", "first");
@@ -228,7 +228,7 @@ export const DATABASE_CASES: readonly ConformanceCase[] = [
   },
   {
     name: "a database whose name is none is refused",
-    needsReopen: true,
+    needs: "reopen",
     async run(database, context) {
       await database.kv.put("key", 1);
       for (const name of ["a.b", "x".repeat(65), "a b"]) {
