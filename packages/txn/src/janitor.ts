@@ -1,4 +1,4 @@
-import { type Environment, type Timer, assert } from "@kvs/env";
+import { type Environment, type Timer, assert, isKvsError } from "@kvs/env";
 import { Probe } from "@kvs/btree";
 import { type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
@@ -22,6 +22,8 @@ const LEAVES_PER_TURN = 16;
 const LOG_BYTES_PER_LEAF: number = 32 << 10;
 /** Pause before what nobody can need is looked for: readers and more deletes may be under way. */
 const DELAY_MS = 20;
+/** Pause after a full disk. */
+const RETRY_MS = 1000;
 
 interface Place {
   readonly tree: number;
@@ -92,20 +94,21 @@ export class Janitor {
     await this.#running;
   }
 
-  #schedule(): void {
+  #schedule(delayMs: number = DELAY_MS): void {
     if (this.#timer !== undefined || this.#isStopped || this.#places.length === 0) return;
     const { clock, trace } = this.#parts.environment;
-    this.#timer = clock.schedule(DELAY_MS, () => {
+    this.#timer = clock.schedule(delayMs, () => {
       this.#timer = undefined;
       if (this.#parts.guard.isPoisoned) return;
       this.#running = this.#parts.queue
         .exclusive(() => this.#work())
+        .then(() => this.#schedule())
         .catch((error: unknown) => {
-          // The place is forgotten: who reads there is told what is wrong.
           const fields = { error: String(error) };
           trace.event("warn", "txn.janitor", "space could not be given back", fields);
-        })
-        .finally(() => this.#schedule());
+          // Of a damaged place, which is forgotten, who reads there is told what is wrong.
+          this.#schedule(isKvsError(error) && error.retryable ? RETRY_MS : DELAY_MS);
+        });
     });
   }
 

@@ -1,4 +1,4 @@
-import { sleep } from "@kvs/env";
+import { type Trace, sleep } from "@kvs/env";
 import { type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
@@ -73,4 +73,39 @@ test("a store that is closed while vacuum waits ends at once", async () => {
     expect(await contentOf(store)).toEqual({});
     await expectSound(store);
   });
+});
+
+test("on a full disk vacuum asks for log once a second, and goes on when there is some", async () => {
+  let isFull = false;
+  const onCall = ({ operation }: { operation: string }) =>
+    isFull && operation === "allocate"
+      ? ({ type: "error", code: "DISK_FULL" } as const)
+      : undefined;
+  let warnings = 0;
+  const trace: Trace = {
+    isEnabled: () => true,
+    event: (_level, component) => void (warnings += component === "txn.janitor" ? 1 : 0),
+  };
+  const storage = newStorage();
+  await withStore(
+    storage,
+    async (store, { clock }) => {
+      const empty = await usedPages(store, storage);
+      const keys = Array.from({ length: 60 }, (_, at) => `key ${at}`);
+      await store.batch(keys.map((key) => put(key, "v".repeat(900))));
+      await store.batch(keys.map((key) => del(key)));
+      isFull = true;
+      for (let isRefused = false; !isRefused;) {
+        const [result] = await Promise.allSettled([store.batch([put("log", "l".repeat(400))])]);
+        isRefused = result.status === "rejected";
+      }
+      await sleep(clock, 10_000);
+      expect(warnings).toBeGreaterThan(4);
+      expect(warnings).toBeLessThan(12);
+      isFull = false;
+      await sleep(clock, 5000);
+      expect(await usedPages(store, storage)).toBeLessThanOrEqual(empty + 2);
+    },
+    { world: { trace, disk: { onCall } } },
+  );
 });
