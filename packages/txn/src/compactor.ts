@@ -1,5 +1,5 @@
 import { PAGE_MOVE_FRAMES, PageMove, Descent, NEWEST_VERSION, Probe, TreeFill } from "@kvs/btree";
-import { type Clock, yieldTurn } from "@kvs/env";
+import { type Clock, isKvsError, yieldTurn } from "@kvs/env";
 import { NO_PAGE, PAGE_BYTES, type PageId, type Pager } from "@kvs/pager";
 import { type Wal } from "@kvs/wal";
 import { repeatUntilDone } from "./attempt-mini.ts";
@@ -166,6 +166,7 @@ export class Compactor {
   async #inTurns(step: () => Promise<boolean>): Promise<void> {
     const { clock, queue, wal } = this.#parts;
     for (let isDone = false; !isDone && !this.#isStopped;) {
+      await this.#makeLog();
       isDone = await queue.exclusive(async () => {
         await wal.room();
         await ensureUrgentLog(wal, LOG_BYTES_PER_TURN);
@@ -173,6 +174,17 @@ export class Compactor {
         return false;
       });
       await yieldTurn(clock);
+    }
+  }
+
+  /** On a full disk a checkpoint sets log free for the next turns. */
+  async #makeLog(): Promise<void> {
+    const { wal, checkpointer } = this.#parts;
+    try {
+      await ensureUrgentLog(wal, LOG_BYTES_PER_TURN);
+    } catch (error) {
+      if (!isKvsError(error, "WAL_DISK_FULL") || !checkpointer.hasLogToDrop) throw error;
+      await checkpointer.run();
     }
   }
 

@@ -11,12 +11,14 @@ import { expect, test } from "vitest";
 
 import { Checkpointer } from "../src/checkpoint.ts";
 import { HotCopy } from "../src/hot-copy.ts";
+import { restoreCopy } from "../src/restore-copy.ts";
 import { type OpenedEngine, openEngine } from "../src/open-store.ts";
 import { Publisher } from "../src/publisher.ts";
 import { resolveStoreOptions } from "../src/store-options.ts";
 import { storePaths } from "../src/store-paths.ts";
 import { copyOf, restored } from "./copy-fixture.ts";
 import { SMALL, codeIs, contentOf, newStorage, put, withStore } from "./fixture.ts";
+import { SEALED } from "./sealed-fixture.ts";
 
 interface Verdict {
   readonly type: "error";
@@ -173,3 +175,41 @@ test("a page whose write the disk lost is not copied as it was before", async ()
   expect([...told]).toEqual(["PAGER_LOST_WRITE"]);
   expect(copies).toBeGreaterThan(2);
 });
+
+test("a copy of plain pages, finished when all are sealed, restores: the log has the sealed ones", async () => {
+  const storage = await filledStorage(200);
+  let content: Record<string, string> = {};
+  const copy = await withStore(
+    storage,
+    async (store) => {
+      content = await contentOf(store);
+      const pieces: Uint8Array[] = [];
+      const stream = store.hotCopy()[Symbol.asyncIterator]();
+      for (let count = 0; count < 3; count++) pieces.push((await stream.next()).value!.slice());
+      expect(await store.rotateKeys()).toMatchObject({ kept: [1] });
+      for (;;) {
+        const { value } = await stream.next();
+        if (value === undefined) break;
+        pieces.push(value.slice());
+      }
+      return pieces;
+    },
+    { store: SEALED },
+  );
+  const target = newStorage(2);
+  const world = new InstantWorld(target);
+  await world.run((environment) => restoreCopy(environment, streamOf(copy), "store"));
+  target.processDied(world.environment.disk);
+  await withStore(
+    target,
+    async (store) => {
+      expect(await contentOf(store)).toEqual(content);
+      expect((await store.rotateKeys()).kept).toEqual([]);
+    },
+    { store: SEALED },
+  );
+});
+
+async function* streamOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}

@@ -58,6 +58,7 @@ class Life {
   readonly #store: Store;
   readonly #environment: Environment;
   #isOver = false;
+  #isReverse = false;
 
   constructor(store: Store, environment: Environment) {
     this.#store = store;
@@ -131,7 +132,8 @@ class Life {
   async #scan(): Promise<void> {
     const snapshot = this.#store.snapshot();
     const content: Record<string, string> = {};
-    for await (const { key, value } of this.#store.scan({ snapshot })) {
+    this.#isReverse = !this.#isReverse;
+    for await (const { key, value } of this.#store.scan({ snapshot, reverse: this.#isReverse })) {
       content[String.fromCharCode(...key)] = String.fromCharCode(...value);
       await this.#turn();
     }
