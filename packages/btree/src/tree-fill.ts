@@ -184,7 +184,7 @@ export class TreeFill {
     const prefix = commonPrefix(this.#low, this.#high);
     let used = entriesOffset(prefix) - entriesOffset(0);
     used += usedBytes(left) + entryCount(left) * (prefixLength(left) - prefix);
-    if (usedBytes(left) >= FULL_ENOUGH_BYTES && entryCount(right) > 0) return 0;
+    if (usedBytes(left) >= FULL_ENOUGH_BYTES) return 0;
     const longer = ENTRY_BYTES + prefixLength(right) - prefix;
     const count = entryCount(right);
     let moved = 0;

@@ -1,5 +1,5 @@
 import { type Environment, createRandom, isKvsError, yieldTurn } from "@kvs/env";
-import { type SimStorage } from "@kvs/sim";
+import { type DiskCall, type DiskVerdict, type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { type Mutation, type Store } from "../src/index.ts";
@@ -79,7 +79,7 @@ class Life {
     if (seed % 2 === 0) others.push(this.#repeat(() => store.rotateKeys()));
     const first = this.answered + 1;
     for (let n = first; n < first + batches; n++) {
-      await store.batch(batchOf(n));
+      await this.#put(batchOf(n));
       this.answered = n;
       for (let turn = random.below(12); turn > 0; turn--) await this.#turn();
     }
@@ -94,7 +94,21 @@ class Life {
       try {
         await body();
       } catch (error) {
-        if (!isKvsError(error, "TXN_CLOSED")) throw error;
+        const mayPass = isKvsError(error) && error.retryable;
+        if (!mayPass && !isKvsError(error, "TXN_CLOSED")) throw error;
+      }
+      await this.#turn();
+    }
+  }
+
+  /** Until there is room for it. */
+  async #put(batch: readonly Mutation[]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#store.batch(batch);
+        return;
+      } catch (error) {
+        if (!isKvsError(error) || !error.retryable || error.outcome !== "none") throw error;
       }
       await this.#turn();
     }
@@ -146,18 +160,26 @@ class Life {
   }
 }
 
-test("copies, checkpoints, compactions, loads, rotations, scans and writers at once", async () => {
+test("copies, checkpoints, compactions, loads, rotations, scans and writers at once, a full disk now and then", async () => {
   for (const seed of SEEDS) {
     const storage = newStorage(seed);
     const random = createRandom(seed + 1000);
     const images: { readonly image: SimStorage; readonly atLeast: number }[] = [];
     let life: Life | undefined;
     let calls = 0;
-    const onCall = (): undefined => {
-      if (life === undefined || life.answered < 0 || calls++ % 400 !== 399) return;
-      const atLeast = life.answered;
-      const mode = random.chance(0.5) ? "worst-case" : "subset";
-      images.push({ image: storage.sampleCrashImage(random, mode), atLeast });
+    let fullFor = 0;
+    const onCall = ({ operation }: DiskCall): DiskVerdict | undefined => {
+      if (life === undefined || life.answered < 0) return undefined;
+      if (calls++ % 400 === 399) {
+        const atLeast = life.answered;
+        const mode = random.chance(0.5) ? "worst-case" : "subset";
+        images.push({ image: storage.sampleCrashImage(random, mode), atLeast });
+      }
+      if (!["allocate", "open", "rename"].includes(operation)) return undefined;
+      if (fullFor === 0 && random.chance(0.05)) fullFor = 1 + random.below(30);
+      if (fullFor === 0) return undefined;
+      fullFor--;
+      return { type: "error", code: "DISK_FULL" };
     };
     const copies: { readonly bytes: Uint8Array; readonly atLeast: number }[] = [];
     await withStore(
