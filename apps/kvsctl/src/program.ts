@@ -3,6 +3,7 @@ import { copy, restore } from "./commands/copy.ts";
 import { find, insert } from "./commands/documents.ts";
 import { type OfflineFlags } from "./commands/encryption.ts";
 import { exportCollection } from "./commands/export.ts";
+import { HISTORY_LEVELS, type HistoryFlags } from "./commands/history-levels.ts";
 import { type ImportFlags, importFile } from "./commands/import.ts";
 import { type ScanFlags, get, put, remove, scan } from "./commands/key-value.ts";
 import { listDataKeys, newKey, rewrapKeys, rotateKeys } from "./commands/keys.ts";
@@ -114,6 +115,43 @@ function addOfflineCommands(program: Command): void {
     );
   addCopyCommands(program);
   addKeysCommands(program);
+  addTransactionCommands(program);
+}
+
+/** What they need is loaded when they are called: other commands begin sooner without it. */
+function addTransactionCommands(program: Command): void {
+  const txn = program.command("txn").description("prepared transactions of a stopped server");
+  offline(txn.command("in-doubt"))
+    .description("list those that wait for their coordinator's decision")
+    .action(async (flags: OfflineFlags, command: Command) => {
+      const { listInDoubt } = await import("./commands/in-doubt.ts");
+      await listInDoubt(sessionOf(command), flags);
+    });
+  for (const decision of ["commit", "rollback"] as const) {
+    offline(txn.command(`${decision} <id>`))
+      .description(`decide one in place of its coordinator: ${decision}`)
+      .action(async (globalId: string, flags: OfflineFlags, command: Command) => {
+        const { decideInDoubt } = await import("./commands/in-doubt.ts");
+        const isCommit = decision === "commit";
+        await decideInDoubt(sessionOf(command), flags, { globalId, isCommit });
+      });
+  }
+  program
+    .command("history")
+    .description("recorded histories of clients")
+    .command("check <file>")
+    .description(
+      "judge a history in JSON Lines; - is standard input; exit code 1 if it is violated",
+    )
+    .addOption(
+      new Option("--level <level>", "what it has to keep")
+        .choices(HISTORY_LEVELS)
+        .default("strict-serializable"),
+    )
+    .action(async (file: string, flags: HistoryFlags, command: Command) => {
+      const { checkHistory } = await import("./commands/history.ts");
+      await checkHistory(sessionOf(command), file, flags);
+    });
 }
 
 function addCopyCommands(program: Command): void {

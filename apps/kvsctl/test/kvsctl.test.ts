@@ -111,8 +111,12 @@ test("insert and find, with values that JSON has no place for", async () => {
 });
 
 test("stats as a table and as JSON", async () => {
-  expect((await lines("stats")).join("\n")).toContain("│ database ");
-  expect(await values("stats", "--json")).toMatchObject([{ name: "default" }]);
+  const table = (await lines("stats")).join("\n");
+  for (const row of ["database", "open transactions", "committed, rolled back"]) {
+    expect(table).toContain(`│ ${row} `);
+  }
+  const transactions = { open: 0, locks: 0, waits: 0, deadlocks: 0 };
+  expect(await values("stats", "--json")).toMatchObject([{ name: "default", transactions }]);
 });
 
 test("databases are made by the first write, and named by the URL", async () => {

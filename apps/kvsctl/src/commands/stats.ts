@@ -9,6 +9,7 @@ export function stats(session: Session): Promise<void> {
       await output.value(figures);
       return;
     }
+    const { transactions } = figures;
     await output.table(
       ["", "value"],
       [
@@ -19,6 +20,11 @@ export function stats(session: Session): Promise<void> {
         ["page cache in use", megabytes(figures.memoryBytes)],
         ["log since checkpoint", megabytes(figures.logBytes)],
         ["open cursors", figures.openCursors],
+        ["open transactions", transactions.open],
+        ["oldest of them", `${(transactions.oldestMs / 1000).toFixed(1)} s`],
+        ["locked keys, waits", `${transactions.locks}, ${transactions.waits}`],
+        ["committed, rolled back", `${transactions.committed}, ${transactions.rolledBack}`],
+        ["conflicts, deadlocks", `${transactions.conflicts}, ${transactions.deadlocks}`],
       ],
     );
   });

@@ -193,6 +193,12 @@ export class PreparedTransactions {
     });
   }
 
+  /** @throws {KvsError} `TXN_UNKNOWN_PREPARED` unless it is prepared, or was decided. */
+  async requireKnown(globalId: string): Promise<void> {
+    if (this.#held.has(globalId)) return;
+    if ((await this.#find(globalId)) === undefined) throw unknownError(globalId);
+  }
+
   /**
    * Forgets what became of an id, once nobody will ask again.
    *
