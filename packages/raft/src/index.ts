@@ -71,3 +71,21 @@ export {
 export { type TermRun } from "./core/term-runs.ts";
 export { MemoryLogStore } from "./memory-log-store.ts";
 export { type GroupLog, type LogWrite } from "./store/group-log.ts";
+export { type RaftDriverErrorCode } from "./driver/driver-error.ts";
+export { DRIVER_MUTANTS, type DriverMutant } from "./driver/driver-mutants.ts";
+export { type GroupOptions } from "./driver/group-options.ts";
+export { MultiRaft, type MultiRaftOptions } from "./driver/multi-raft.ts";
+export {
+  NetworkTransport,
+  type NetworkTransportOptions,
+  type TransportStats,
+} from "./driver/network-transport.ts";
+export { RaftNode, type RaftNodeStats } from "./driver/raft-node.ts";
+export {
+  DiskSnapshotStore,
+  MemorySnapshotStore,
+  type SnapshotStore,
+  type StoredSnapshot,
+} from "./driver/snapshot-store.ts";
+export { type StateMachine } from "./driver/state-machine.ts";
+export { InProcessHub, type RaftTransport, type TransportHandlers } from "./driver/transport.ts";

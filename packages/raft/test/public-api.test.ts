@@ -7,11 +7,18 @@ test("the package exports these names", () => {
   expect(Object.keys(api).toSorted()).toMatchInlineSnapshot(`
     [
       "DEFAULT_SETTINGS",
+      "DRIVER_MUTANTS",
+      "DiskSnapshotStore",
+      "InProcessHub",
       "MEMBERS_MAX",
       "MUTANTS",
       "MemoryLogStore",
+      "MemorySnapshotStore",
+      "MultiRaft",
+      "NetworkTransport",
       "POSITION_MAX",
       "RaftCore",
+      "RaftNode",
       "bytesOf",
       "changeConfiguration",
       "countOf",

@@ -1,0 +1,27 @@
+import { type GroupId, type NodeId } from "../core/ids.ts";
+import { type RaftSettings } from "../core/raft-options.ts";
+import { type GroupLog } from "../store/group-log.ts";
+import { type SnapshotStore } from "./snapshot-store.ts";
+import { type StateMachine } from "./state-machine.ts";
+
+/** A replica of a group to be opened. */
+export interface GroupOptions {
+  readonly group: GroupId;
+  readonly log: GroupLog;
+  /** What is replicated. Absent: this node is a witness, for life. */
+  readonly machine?: StateMachine;
+  /** Where images of the state are kept. Needed unless the state survives crashes by itself. */
+  readonly snapshots?: SnapshotStore;
+  /** Default: `DEFAULT_SETTINGS`, but a disk counts as hung after `electionTicksMax`. */
+  readonly settings?: Partial<RaftSettings>;
+  /** Applied entries after which the log is cut. Default 100,000. */
+  readonly snapshotEntries?: number;
+  /** Entries that stay in the log then. Default 10,000. */
+  readonly keptEntries?: number;
+  /** How long a proposal may wait to be decided. Default 1,000. */
+  readonly proposalTimeoutTicks?: number;
+  /** Whether a learner that has caught up becomes a voter now. Default: never. */
+  readonly shouldPromote?: (learner: NodeId) => boolean;
+  /** The replica stopped: its disk or state machine failed. */
+  readonly onFailure?: (error: unknown) => void;
+}
