@@ -64,6 +64,11 @@ export class CheckpointSchedule {
     if (this.#parts.checkpointer.hasLogToDrop) this.#begin();
   }
 
+  /** The store was recovered: a checkpoint, while it is in use already, makes the next recovery short. */
+  noteRecovered(): void {
+    this.#begin();
+  }
+
   /** Begins no more checkpoints. One under way goes on. */
   stop(): void {
     this.#isStopped = true;

@@ -59,7 +59,7 @@ export class Checkpointer {
 
   constructor(parts: CheckpointerParts) {
     this.#parts = parts;
-    this.#beginLsn = parts.wal.endLsn;
+    this.#beginLsn = Math.max(parts.header.checkpointLsn, parts.wal.stats().headPosition);
     const { hooks } = parts.environment;
     this.#truncatesEarly = hooks.hasMutant("txn.truncate-log-early");
     this.#skipsPage = hooks.hasMutant("txn.checkpoint-skips-page");

@@ -4,10 +4,11 @@
  * - `analysis`: log read so far.
  * - `redo`: log whose changes the pages have.
  * - `undo`: log of the batches that are taken back.
- * - `checkpoint`: pages written.
+ *
+ * The checkpoint that ends recovery is made while the store is in use already.
  */
 export interface RecoveryProgress {
-  readonly phase: "analysis" | "redo" | "undo" | "checkpoint";
+  readonly phase: "analysis" | "redo" | "undo";
   readonly doneBytes: number;
   readonly totalBytes: number;
 }

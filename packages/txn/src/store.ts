@@ -1,7 +1,6 @@
 import { ByteWriter } from "@kvs/codec";
 import { type MapEntry } from "@kvs/btree";
 import { type Environment } from "@kvs/env";
-import { PAGE_BYTES } from "@kvs/pager";
 import { BytePool } from "./byte-pool.ts";
 import { MAIN_TREE, type Mutation, checkBatch, encodeBatch } from "./batch-format.ts";
 import { type StoreFinding, checkStore } from "./check.ts";
@@ -69,7 +68,7 @@ export class Store implements CommitPipe, AsyncDisposable {
     const store = new Store((requireOpen) =>
       assembleStore(environment, engine, resolved, requireOpen),
     );
-    await store.#begin(resolved.onProgress);
+    await store.#begin();
     return store;
   }
 
@@ -366,24 +365,24 @@ export class Store implements CommitPipe, AsyncDisposable {
     return this.close();
   }
 
-  async #begin(onProgress: StoreProgress): Promise<void> {
+  async #begin(): Promise<void> {
     const { engine, treeMaker, checkpointer, custody, janitor, schedule } = this.#parts;
-    const totalBytes = engine.pager.stats().dirtyFrames * PAGE_BYTES;
+    const isRecovered = !engine.isNew && !engine.header.isClean;
     try {
       if (engine.isNew) {
         await treeMaker.makeFirst(checkpointer);
         await checkpointer.run(); // twice: no copy of the header says "new" any more
         await custody.noteCreated(); // nor is one of them plain
       }
-      onProgress({ phase: "checkpoint", doneBytes: 0, totalBytes });
-      await checkpointer.run();
-      onProgress({ phase: "checkpoint", doneBytes: totalBytes, totalBytes });
+      // A header that says "clean" must not stand while pages change; of a crashed store it does not.
+      if (!isRecovered) await checkpointer.run();
     } catch (error) {
       await closeFiles(this.#parts);
       throw error;
     }
     for (const { tree, key } of engine.undoneRows) janitor.noteUndone(tree, key);
     schedule.start();
+    if (isRecovered) schedule.noteRecovered();
     custody.start();
   }
 
@@ -396,5 +395,3 @@ export class Store implements CommitPipe, AsyncDisposable {
     if (this.#closing !== undefined) throw closedError();
   }
 }
-
-type StoreProgress = ReturnType<typeof resolveStoreOptions>["onProgress"];

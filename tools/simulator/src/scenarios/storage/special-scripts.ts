@@ -45,6 +45,7 @@ export async function reviveTornGroup(mutants: readonly string[] = []): Promise<
     storage.processDied();
   };
   await live(async (open) => {
+    await open.store.checkpoint(); // and the one that ends recovery: no more records of theirs
     await open.batch(range(9, 10, 20)); // with an image of its page
     const { endLsn } = open.store.stats().wal;
     await open.batch(range(9, 10, secondStart - endLsn - recordOverhead));
