@@ -80,7 +80,8 @@ export {
   type NetworkTransportOptions,
   type TransportStats,
 } from "./driver/network-transport.ts";
-export { RaftNode, type RaftNodeStats } from "./driver/raft-node.ts";
+export { type RaftNodeStats } from "./driver/describe-node.ts";
+export { RaftNode } from "./driver/raft-node.ts";
 export {
   DiskSnapshotStore,
   MemorySnapshotStore,

@@ -10,7 +10,7 @@ import { storageScenario } from "../src/scenarios/storage.ts";
 const TIMEOUT_MS = 600_000;
 const SEEDS = 6;
 /** Each sabotage is found within so many seeds. */
-const SEEDS_PER_MUTANT = 25;
+const SEEDS_PER_MUTANT = 50;
 
 test(
   "a store lives through random workloads, crashes, faults and damage",

@@ -25,3 +25,10 @@ export interface GroupOptions {
   /** The replica stopped: its disk or state machine failed. */
   readonly onFailure?: (error: unknown) => void;
 }
+
+/** Applied entries after which a state in memory is saved, and the log cut. */
+export const SNAPSHOT_ENTRIES: number = 100_000;
+/** Entries kept in the log although the state has them: peers that lag a little need no image. */
+export const KEPT_ENTRIES: number = 10_000;
+/** Ten seconds, at ticks of 10 ms. */
+export const PROPOSAL_TIMEOUT_TICKS: number = 1000;

@@ -13,7 +13,8 @@ import { type Message } from "../core/message.ts";
 import { stopped } from "./driver-error.ts";
 import { type DriverSabotage, readDriverSabotage } from "./driver-mutants.ts";
 import { type GroupOptions } from "./group-options.ts";
-import { type NodeHost, RaftNode } from "./raft-node.ts";
+import { type NodeHost } from "./node-host.ts";
+import { RaftNode } from "./raft-node.ts";
 import { findStartPoint } from "./start-point.ts";
 import { type RaftTransport } from "./transport.ts";
 
@@ -36,7 +37,7 @@ export class MultiRaft implements AsyncDisposable {
   readonly #transport: RaftTransport;
   readonly #tickMs: number;
   readonly #sabotage: DriverSabotage;
-  readonly #host: NodeHost;
+  readonly #host: NodeHost<RaftNode>;
   readonly #nodes: Map<GroupId, RaftNode> = new Map();
   readonly #opening: Set<GroupId> = new Set();
   readonly #awake: Set<RaftNode> = new Set();
@@ -114,7 +115,7 @@ export class MultiRaft implements AsyncDisposable {
     return this.close();
   }
 
-  #makeHost(): NodeHost {
+  #makeHost(): NodeHost<RaftNode> {
     const { clock, random, hooks } = this.#environment;
     return {
       self: this.self,

@@ -9,104 +9,64 @@
  * A failure of the disk or of the state machine stops the replica for good (`failure`): it promises
  * nothing any more. The others elect another leader.
  */
-import { crc32 } from "@kvs/codec";
-import { assert, type Clock, isKvsError, type Random, type TurnBudget } from "@kvs/env";
+import { assert, isKvsError } from "@kvs/env";
 
 import { type Configuration, type MembershipOperation } from "../core/configuration.ts";
-import { describeConfiguration, describeProgress, describeState } from "../core/describe.ts";
-import { type DropReason } from "../core/drop-reason.ts";
-import { type EntryBatch, lastIndexOf, packPayloads } from "../core/entry.ts";
-import { type GroupId, type LogIndex, NOBODY, type NodeId, type Term } from "../core/ids.ts";
+import { type EntryBatch, lastIndexOf } from "../core/entry.ts";
+import { type GroupId, type LogIndex, type NodeId } from "../core/ids.ts";
 import { type MembershipChangeOptions } from "../core/membership-change.ts";
 import { type Message } from "../core/message.ts";
-import { RaftCore } from "../core/raft-core.ts";
-import { notLeader } from "../core/raft-error.ts";
-import { DEFAULT_SETTINGS } from "../core/raft-options.ts";
+import { type RaftCore } from "../core/raft-core.ts";
 import { type Role } from "../core/raft-state.ts";
 import { type Ready, type WantedChunk } from "../core/ready.ts";
 import { Applier } from "./applier.ts";
-import { stopped, transferFailed } from "./driver-error.ts";
-import { type DriverSabotage } from "./driver-mutants.ts";
-import { type GroupOptions } from "./group-options.ts";
+import { describeNode, nodeStats, type RaftNodeStats } from "./describe-node.ts";
+import { stopped } from "./driver-error.ts";
+import {
+  type GroupOptions,
+  KEPT_ENTRIES,
+  PROPOSAL_TIMEOUT_TICKS,
+  SNAPSHOT_ENTRIES,
+} from "./group-options.ts";
 import { LogFlusher } from "./log-flusher.ts";
+import { makeCore } from "./make-core.ts";
 import { MembershipChanges } from "./membership-changes.ts";
-import { Proposals, PROPOSALS_MAX, tooManyProposals } from "./proposals.ts";
+import { type NodeHost } from "./node-host.ts";
+import { ProposalQueue } from "./proposal-queue.ts";
 import { Reads } from "./reads.ts";
+import { NO_STORE } from "./snapshot-store.ts";
 import { Snapshots } from "./snapshots.ts";
 import { type StartPoint } from "./start-point.ts";
-
-/** What a replica needs of the process that hosts it. */
-export interface NodeHost {
-  readonly self: NodeId;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly budget: TurnBudget;
-  readonly sabotage: DriverSabotage;
-  readonly hasMutant: (mutant: string) => boolean;
-  /** Sends at the end of this turn. */
-  send(message: Message): void;
-  /** Calls `turn` later in this turn, or in the next. */
-  wake(node: RaftNode): void;
-  closed(node: RaftNode): void;
-}
-
-export interface RaftNodeStats {
-  readonly role: Role;
-  readonly term: Term;
-  readonly leader: NodeId | undefined;
-  readonly commitIndex: LogIndex;
-  readonly appliedIndex: LogIndex;
-  readonly lastIndex: LogIndex;
-  readonly waitingProposals: number;
-  /** Messages that were not taken in, by reason. */
-  readonly drops: ReadonlyMap<DropReason, number>;
-}
-
-/** Bytes of proposals that go to the core as one batch: what one message carries. */
-const PROPOSAL_BATCH_BYTES: number = 1 << 20;
-
-/** What was proposed in this turn. */
-interface Proposed {
-  readonly payloads: readonly Uint8Array[];
-  readonly resolve: (index: LogIndex) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Transfer {
-  readonly to: NodeId;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
+import { Transfers } from "./transfers.ts";
 
 export class RaftNode implements AsyncDisposable {
   readonly group: GroupId;
-  readonly #host: NodeHost;
+  readonly #host: NodeHost<RaftNode>;
   readonly #options: GroupOptions;
   readonly #core: RaftCore;
   readonly #flusher: LogFlusher;
   readonly #applier: Applier | undefined;
   readonly #snapshots: Snapshots | undefined;
-  readonly #proposals: Proposals;
+  readonly #proposals: ProposalQueue;
   readonly #reads = new Reads();
   readonly #changes = new MembershipChanges();
-  readonly #timeoutTicks: number;
-  #proposed: Proposed[] = [];
-  #transfer: Transfer | undefined;
+  readonly #transfers = new Transfers();
   #ticks = 0;
   #snapshotIndex: LogIndex;
   #failure: { readonly error: unknown } | undefined;
   #isClosed = false;
 
   /** Use `MultiRaft.open`. */
-  constructor(host: NodeHost, options: GroupOptions, start: StartPoint) {
+  constructor(host: NodeHost<RaftNode>, options: GroupOptions, start: StartPoint) {
     this.#host = host;
     this.#options = options;
     this.group = options.group;
     const { clock, sabotage, budget } = host;
     const { log, machine, snapshots: store } = options;
-    this.#timeoutTicks = options.proposalTimeoutTicks ?? PROPOSAL_TIMEOUT_TICKS;
-    this.#core = this.#makeCore(start);
-    this.#proposals = new Proposals(sabotage["raft.driver.ignore-term"]);
+    this.#core = makeCore(host, options, start);
+    const timeoutTicks = options.proposalTimeoutTicks ?? PROPOSAL_TIMEOUT_TICKS;
+    const isLax = sabotage["raft.driver.ignore-term"];
+    this.#proposals = new ProposalQueue(this.#core, timeoutTicks, isLax);
     this.#flusher = new LogFlusher(
       { clock, log, sabotage },
       {
@@ -147,17 +107,9 @@ export class RaftNode implements AsyncDisposable {
    * @throws {KvsError} as `propose`. Of a batch, the beginning may be committed and the rest dropped.
    */
   proposeBatch(payloads: readonly Uint8Array[]): Promise<LogIndex> {
-    if (this.#isStopped) return Promise.reject(this.#stopError());
-    if (this.#core.role !== "leader") {
-      return Promise.reject(notLeader(this.#core.leader ?? NOBODY));
-    }
-    if (this.#proposals.count + this.#proposed.length >= PROPOSALS_MAX) {
-      return Promise.reject(tooManyProposals());
-    }
-    return new Promise((resolve, reject) => {
-      this.#proposed.push({ payloads, resolve, reject });
-      this.#host.wake(this);
-    });
+    if (this.#isStopped) return Promise.reject(stopped(this.failure));
+    this.#host.wake(this);
+    return this.#proposals.add(payloads);
   }
 
   /**
@@ -198,8 +150,7 @@ export class RaftNode implements AsyncDisposable {
   transferLeadership(to: NodeId): Promise<void> {
     return this.#ask((resolve, reject) => {
       this.#core.transferLeadership(to);
-      this.#transfer?.reject(transferFailed(this.#transfer.to));
-      this.#transfer = { to, resolve, reject };
+      this.#transfers.begin(to, resolve, reject);
     });
   }
 
@@ -230,28 +181,16 @@ export class RaftNode implements AsyncDisposable {
   }
 
   stats(): RaftNodeStats {
-    const { role, term, leader, commitIndex, appliedIndex, lastIndex, state } = this.#core;
-    const waitingProposals = this.#proposals.count + this.#proposed.length;
-    const { drops } = state;
-    return { role, term, leader, commitIndex, appliedIndex, lastIndex, waitingProposals, drops };
+    return nodeStats(this.#core, this.#proposals.count);
   }
 
   /** The replica in a few lines, for people. */
   describe(): string {
-    const { state, configuration, appliedIndex } = this.#core;
-    const lines = [
-      `group ${this.group}: ${describeState(state)} applied=${appliedIndex}`,
-      `  members ${describeConfiguration(configuration)}`,
-    ];
-    for (const progress of state.leading?.others ?? [])
-      lines.push(`  ${describeProgress(progress)}`);
-    if (this.#proposals.count > 0) lines.push(`  ${this.#proposals.count} proposals wait`);
-    const drops = [...state.drops].map(([reason, count]) => `${reason}=${count}`);
-    if (drops.length > 0) lines.push(`  dropped ${drops.join(" ")}`);
-    const { failure } = this;
+    const { failure, group } = this;
     const why = failure instanceof Error ? failure.message : "closed";
-    if (this.#isStopped) lines.push(`  stopped: ${why}`);
-    return lines.join("\n");
+    const stoppedWhy = this.#isStopped ? why : undefined;
+    const facts = { group, waitingProposals: this.#proposals.count, stopped: stoppedWhy };
+    return describeNode(this.#core, facts);
   }
 
   /** The core, for `findViolation` and tests. Not to be called. */
@@ -281,7 +220,7 @@ export class RaftNode implements AsyncDisposable {
     if (this.#isStopped) return;
     this.#ticks += count;
     for (let left = count; left > 0; left--) this.#core.tick(nowMs);
-    this.#proposals.expire(this.#ticks);
+    this.#proposals.waiting.expire(this.#ticks);
     this.#host.wake(this);
   }
 
@@ -300,14 +239,14 @@ export class RaftNode implements AsyncDisposable {
   /** Host: does all there is to do. */
   turn(): void {
     if (this.#isStopped) return;
-    this.#flushProposals();
+    this.#proposals.flush(this.#ticks);
     for (;;) {
       const ready = this.#core.ready();
       if (ready === undefined) break;
       this.#do(ready);
       if (this.#isStopped) return;
     }
-    this.#watchTransfer();
+    this.#transfers.watch(this.#core);
   }
 
   #do(ready: Ready): void {
@@ -342,7 +281,7 @@ export class RaftNode implements AsyncDisposable {
     const applier = this.#applier;
     assert(applier !== undefined, "a witness has nothing to apply");
     try {
-      await applier.apply(batches, (slice) => this.#proposals.applied(slice));
+      await applier.apply(batches, (slice) => this.#proposals.waiting.applied(slice));
     } catch (error) {
       this.#fail(error);
       return;
@@ -392,7 +331,7 @@ export class RaftNode implements AsyncDisposable {
       if (this.#isStopped) return;
       if (isGood) {
         this.#snapshotIndex = snapshot.index;
-        this.#proposals.skipped(snapshot.index);
+        this.#proposals.waiting.skipped(snapshot.index);
       }
       this.#core.snapshotInstalled(isGood);
       this.#reads.applied(this.#core.appliedIndex);
@@ -406,53 +345,6 @@ export class RaftNode implements AsyncDisposable {
     const data = this.#snapshots?.piece(snapshot.index, offset, length);
     if (data === undefined) return; // a newer image is offered when the peer is asked again
     this.#core.sendSnapshotChunk(to, { index: snapshot.index, offset, data });
-  }
-
-  /** Gives the core what was proposed in this turn, in as few batches as fit into messages. */
-  #flushProposals(): void {
-    const proposed = this.#proposed;
-    if (proposed.length === 0) return;
-    this.#proposed = [];
-    let group: Proposed[] = [];
-    let bytes = 0;
-    for (const each of proposed) {
-      const size = each.payloads.reduce((sum, payload) => sum + payload.length, 0);
-      if (group.length > 0 && bytes + size > PROPOSAL_BATCH_BYTES) {
-        this.#proposeGroup(group);
-        group = [];
-        bytes = 0;
-      }
-      group.push(each);
-      bytes += size;
-    }
-    this.#proposeGroup(group);
-  }
-
-  #proposeGroup(group: readonly Proposed[]): void {
-    try {
-      const payloads = packPayloads(group.flatMap((each) => each.payloads));
-      let { firstIndex, term } = this.#core.propose(payloads);
-      const deadlineTick = this.#ticks + this.#timeoutTicks;
-      for (const { payloads: own, resolve, reject } of group) {
-        const lastIndex = firstIndex + own.length - 1;
-        this.#proposals.add({ firstIndex, lastIndex, term, deadlineTick }, resolve, reject);
-        firstIndex = lastIndex + 1;
-      }
-    } catch (error) {
-      if (!isKvsError(error)) throw error;
-      for (const { reject } of group) reject(error);
-    }
-  }
-
-  #watchTransfer(): void {
-    const transfer = this.#transfer;
-    if (transfer === undefined) return;
-    const { leader, state } = this.#core;
-    if (leader === transfer.to) transfer.resolve();
-    else if (leader !== undefined && state.leading?.transfer?.to !== transfer.to) {
-      transfer.reject(transferFailed(transfer.to));
-    } else return;
-    this.#transfer = undefined;
   }
 
   /** The store has what it was asked for. */
@@ -472,7 +364,7 @@ export class RaftNode implements AsyncDisposable {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#isStopped) {
-        reject(this.#stopError());
+        reject(stopped(this.failure));
         return;
       }
       try {
@@ -489,10 +381,6 @@ export class RaftNode implements AsyncDisposable {
     return this.#isClosed || this.#failure !== undefined;
   }
 
-  #stopError(): Error {
-    return stopped(this.failure);
-  }
-
   #fail(error: unknown): void {
     if (this.#isStopped) return;
     this.#failure = { error };
@@ -503,44 +391,10 @@ export class RaftNode implements AsyncDisposable {
   #stop(): void {
     this.#isClosed = true;
     this.#flusher.stop();
-    this.#proposals.abort();
-    for (const { reject } of this.#proposed.splice(0)) reject(this.#stopError());
-    this.#reads.abort(this.#stopError());
+    this.#proposals.abort(stopped(this.failure));
+    this.#reads.abort(stopped(this.failure));
     this.#changes.abort();
-    this.#transfer?.reject(this.#stopError());
-    this.#transfer = undefined;
+    this.#transfers.abort(stopped(this.failure));
     this.#host.closed(this);
   }
-
-  #makeCore(start: StartPoint): RaftCore {
-    const { self, random, hasMutant } = this.#host;
-    const { group, log, machine, settings, shouldPromote } = this.#options;
-    const { electionTicksMax } = { ...DEFAULT_SETTINGS, ...settings };
-    return new RaftCore({
-      self,
-      group,
-      image: start.image,
-      reader: log,
-      random: random.split(`raft/${group}`),
-      checksum: crc32,
-      // A leader whose disk hangs for longer than others would wait for it is none (REL-R24).
-      settings: { diskStallTicks: electionTicksMax, ...settings },
-      isWitness: machine === undefined,
-      hasMutant,
-      ...(machine !== undefined && { appliedPoint: start.point }),
-      ...(shouldPromote !== undefined && { shouldPromote }),
-    });
-  }
 }
-
-/** Applied entries after which a state in memory is saved, and the log cut. */
-const SNAPSHOT_ENTRIES = 100_000;
-/** Entries kept in the log although the state has them: peers that lag a little need no image. */
-const KEPT_ENTRIES = 10_000;
-/** Ten seconds, at ticks of 10 ms. */
-const PROPOSAL_TIMEOUT_TICKS = 1000;
-
-const NO_STORE = {
-  load: () => Promise.resolve(undefined),
-  save: () => Promise.resolve(),
-} as const;

@@ -109,3 +109,9 @@ function directoryOf(path: string): string {
   const slash = path.lastIndexOf("/");
   return slash === -1 ? "" : path.slice(0, slash);
 }
+
+/** Of a state machine that is durable by itself: no image of it is stored. */
+export const NO_STORE: SnapshotStore = {
+  load: () => Promise.resolve(undefined),
+  save: () => Promise.resolve(),
+};

@@ -20,7 +20,7 @@ import { type SnapshotStore } from "./snapshot-store.ts";
 import { type StateMachine } from "./state-machine.ts";
 
 /** The longest image that is taken in: it is held in memory. */
-export const IMAGE_MAX_BYTES: number = 1 << 30;
+const IMAGE_MAX_BYTES: number = 1 << 30;
 
 export interface SnapshotParts {
   readonly machine: StateMachine;
