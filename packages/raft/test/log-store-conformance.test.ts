@@ -1,7 +1,7 @@
 import { test } from "vitest";
 
 import { MemoryLogStore } from "../src/memory-log-store.ts";
-import { logStoreConformance } from "../src/testing/log-store-conformance.ts";
+import { logStoreConformance } from "../src/conformance/log-store-conformance.ts";
 import { type WalLogStore } from "../src/wal/wal-log-store.ts";
 import { newStorage, openStore } from "./wal-fixture.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import * as testing from "../src/testing/index.ts";
+import * as conformance from "../src/conformance/index.ts";
 import * as wal from "../src/wal/index.ts";
 import * as api from "../src/index.ts";
 
@@ -49,7 +49,7 @@ test("its sub-paths export these names", () => {
       "WalLogStore",
     ]
   `);
-  expect(Object.keys(testing).toSorted()).toMatchInlineSnapshot(`
+  expect(Object.keys(conformance).toSorted()).toMatchInlineSnapshot(`
     [
       "logStoreConformance",
     ]

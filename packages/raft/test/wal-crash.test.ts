@@ -2,8 +2,8 @@ import { AssertionFailure, createRandom, isKvsError, type Random } from "@kvs/en
 import { type SimStorage } from "@kvs/sim";
 import { describe, expect, test } from "vitest";
 
-import { drawWrite, LogModel } from "../src/testing/log-model.ts";
-import { LogReader } from "../src/testing/log-store-conformance.ts";
+import { drawWrite, LogModel } from "../src/conformance/log-model.ts";
+import { LogReader } from "../src/conformance/log-store-conformance.ts";
 import { LOG_MUTANTS, type LogMutant } from "../src/wal/sabotage.ts";
 import { type WalGroupLog } from "../src/wal/wal-group-log.ts";
 import { type WalLogStore } from "../src/wal/wal-log-store.ts";

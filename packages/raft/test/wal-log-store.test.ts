@@ -3,8 +3,8 @@ import { type SimStorage } from "@kvs/sim";
 import { expect, test } from "vitest";
 
 import { type EntryBatch, lastIndexOf, packPayloads } from "../src/core/entry.ts";
-import { entriesOf } from "../src/testing/log-model.ts";
-import { LogReader } from "../src/testing/log-store-conformance.ts";
+import { entriesOf } from "../src/conformance/log-model.ts";
+import { LogReader } from "../src/conformance/log-store-conformance.ts";
 import { type WalLogStore } from "../src/wal/wal-log-store.ts";
 import { newStorage, openStore } from "./wal-fixture.ts";
 
