@@ -45,11 +45,14 @@ export class LogSync {
 
   /** Has everything made durable that was appended, and what this turn still appends. */
   request(): void {
+    this.#parts.wal.syncEarly();
     if (this.#isDue) return;
     this.#isDue = true;
     this.#parts.environment.clock.defer(() => {
       this.#isDue = false;
-      this.#parts.wal.sync().catch((error: unknown) => this.#noteFailure(error));
+      const { wal } = this.#parts;
+      wal.sync().catch((error: unknown) => this.#noteFailure(error));
+      wal.syncEarly(true);
     });
   }
 
