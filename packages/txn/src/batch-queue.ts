@@ -9,7 +9,7 @@ import { type LiveUndo } from "./live-undo.ts";
 import { type LogSync } from "./log-sync.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
-import { type HybridClock, type Timestamp } from "./timestamp.ts";
+import { CountingClock, type Timestamp, type TimestampSource } from "./timestamp.ts";
 import { txnError, withoutEffect } from "./txn-error.ts";
 
 /** Batches that wait for their turn hold so many bytes at most: two of the longest. */
@@ -19,7 +19,7 @@ const WAITING_BATCH_BYTES = 512;
 
 export interface BatchQueueParts {
   readonly clock: Clock;
-  readonly time: HybridClock;
+  readonly time: TimestampSource;
   readonly pager: Pager;
   readonly wal: Wal;
   readonly guard: MutationGuard;
@@ -61,15 +61,16 @@ export class BatchQueue {
    * Applies an encoded batch, and resolves with its timestamp when it is durable and published.
    *
    * @param batch Must stay unchanged until then.
+   * @param timestamp Greater than all before. Default: now.
    * @throws {KvsError} `TXN_POISONED` (outcome none: refused; unknown: the store failed while the
    *   batch was under way); `TXN_OVERLOADED`, `DISK_FULL`, `WAL_DISK_FULL` (retryable, outcome
    *   none, or unknown if it is applied and the log has no room for a long time); errors of reading
    *   pages (outcome none).
    */
-  submit(batch: Uint8Array): Promise<Timestamp> {
+  submit(batch: Uint8Array, timestamp?: Timestamp): Promise<Timestamp> {
     const rows = this.#counter.reset(batch).remaining;
-    if (this.#isBusy || this.#mustWait(batch.length, rows)) return this.#submitLater(batch);
-    return this.#submitNow(batch);
+    const mustWait = this.#isBusy || this.#mustWait(batch.length, rows);
+    return mustWait ? this.#submitLater(batch, timestamp) : this.#submitNow(batch, timestamp);
   }
 
   /** Runs `body` while no batch is being applied. */
@@ -114,9 +115,9 @@ export class BatchQueue {
     return delayMs() > 0 || !space.isThere(batchBytes, rows);
   }
 
-  #submitNow(batch: Uint8Array): Promise<Timestamp> {
-    const { application, time } = this.#parts;
-    const timestamp = time.next();
+  #submitNow(batch: Uint8Array, given?: Timestamp): Promise<Timestamp> {
+    const { application } = this.#parts;
+    const timestamp = this.#timestamp(given);
     application.begin(batch, timestamp);
     try {
       if (application.run() === "done") return this.#publish(timestamp);
@@ -130,10 +131,10 @@ export class BatchQueue {
     return this.#finish(timestamp, demandOf(batch, this.#counter));
   }
 
-  async #submitLater(batch: Uint8Array): Promise<Timestamp> {
+  async #submitLater(batch: Uint8Array, given?: Timestamp): Promise<Timestamp> {
     if (this.#isBusy) this.#parts.prefetch.note(batch);
     await this.#acquireFor(batch.length);
-    const { application, time, clock, delayMs } = this.#parts;
+    const { application, clock, delayMs } = this.#parts;
     const demand = demandOf(batch, this.#counter);
     try {
       await this.#budget.wait();
@@ -144,9 +145,20 @@ export class BatchQueue {
       this.#release();
       throw error;
     }
-    const timestamp = time.next();
+    const timestamp = this.#timestamp(given);
     application.begin(batch, timestamp);
     return this.#finish(timestamp, demand);
+  }
+
+  #timestamp(given: Timestamp | undefined): Timestamp {
+    const { time } = this.#parts;
+    if (given === undefined) {
+      assert(!(time instanceof CountingClock), "a replicated store takes the batches of its log");
+      return time.next();
+    }
+    assert(given > time.last, "timestamps of a replicated log only grow");
+    time.witness(given);
+    return given;
   }
 
   /** Applies the rest of the batch under way, and lets the next one in. */

@@ -130,7 +130,7 @@ export class Checkpointer {
       checkpointLsn: toPageLsn(beginLsn),
       redoLsn: toPageLsn(beginStart),
       regionCount,
-      publishedTimestamp: publisher.publishedTs,
+      publishedTimestamp: publisher.durableTs,
       nextTreeId: forest.nextTreeId,
       isClean,
     };

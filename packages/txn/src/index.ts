@@ -19,6 +19,7 @@ export { type EntryBatch } from "./entry-batch.ts";
 export { type Entry, type ScanRange } from "./scan.ts";
 export { type Snapshot } from "./snapshots.ts";
 export { type RecoveryProgress, type RecoveryReport } from "./recovery-progress.ts";
+export { type ReplicatedWrites } from "./replicated-writes.ts";
 export { Store } from "./store.ts";
 export { type ReadOptions, type ScanOptions } from "./store-reads.ts";
 export { storePaths } from "./store-paths.ts";
@@ -28,7 +29,7 @@ export {
   type StoreOptions,
 } from "./store-options.ts";
 export { type StoreStats } from "./store-stats.ts";
-export { type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
+export { HybridClock, type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
 export { type TxnErrorCode } from "./txn-error.ts";
 export { type LoadResult } from "./tree-loader.ts";
 export { type Savepoint, Transaction, type TransactionScan } from "./transactions/transaction.ts";

@@ -1,8 +1,12 @@
 import { type Environment, KvsError, type Timer } from "@kvs/env";
-import { type Wal } from "@kvs/wal";
+import { BUFFERED_BYTES_MAX, type Wal } from "@kvs/wal";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { type Publisher } from "./publisher.ts";
 
+/** What a replicated store applied is on its disk after so long: a start applies the rest again. */
+const REPLICATED_DELAY_MS = 500;
+/** Or after so much: well before batches have to wait for room in memory. */
+const REPLICATED_BYTES: number = BUFFERED_BYTES_MAX >> 2;
 /** Pause before a log that found the disk full is asked to go on. */
 const PAUSE_MS = 100;
 /** Tries after which those who wait are told that nobody knows: five seconds. */
@@ -13,6 +17,8 @@ export interface LogSyncParts {
   readonly wal: Wal;
   readonly guard: MutationGuard;
   readonly publisher: Publisher;
+  /** Nobody waits for the log, for what is in it is durable elsewhere. */
+  readonly isReplicated: boolean;
 }
 
 /**
@@ -25,6 +31,7 @@ export interface LogSyncParts {
 export class LogSync {
   readonly #parts: LogSyncParts;
   #isDue = false;
+  #laterTimer: Timer | undefined;
   #stall: KvsError | undefined;
   #tries = 0;
   #timer: Timer | undefined;
@@ -47,6 +54,10 @@ export class LogSync {
   request(): void {
     this.#parts.wal.syncEarly();
     if (this.#isDue) return;
+    if (this.#parts.isReplicated && this.#parts.wal.bufferedBytes < REPLICATED_BYTES) {
+      this.#requestLater();
+      return;
+    }
     this.#isDue = true;
     this.#parts.environment.clock.defer(() => {
       this.#isDue = false;
@@ -60,6 +71,15 @@ export class LogSync {
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
+    this.#laterTimer?.cancel();
+  }
+
+  #requestLater(): void {
+    if (this.#isStopped || this.#laterTimer !== undefined) return;
+    this.#laterTimer = this.#parts.environment.clock.schedule(REPLICATED_DELAY_MS, () => {
+      this.#laterTimer = undefined;
+      this.#parts.wal.sync().catch((error: unknown) => this.#noteFailure(error));
+    });
   }
 
   #noteFailure(error: unknown): void {

@@ -8,8 +8,10 @@ interface Settler {
 
 const NOBODY: Settler = { resolve: () => undefined, reject: () => undefined };
 
-/** What goes wrong on purpose. */
-interface PublisherSabotage {
+/** How batches are published, and what goes wrong on purpose. */
+interface PublisherOptions {
+  /** Batches are durable elsewhere before they come: they are visible once applied. */
+  readonly isReplicated?: boolean;
   /** Readers see a batch that is applied, durable or not. */
   readonly publishesEarly?: boolean;
   /** So do those who wait for it. */
@@ -20,24 +22,31 @@ interface PublisherSabotage {
  * Makes committed batches visible, in order, when their commit records are durable.
  *
  * `publishedTs` is the newest timestamp whose batch, and every one before it, is applied and
- * durable: what readers read at. It only grows.
+ * durable: what readers read at. It only grows. Of a replicated store it is the newest applied one;
+ * `durableTs` lags behind it, up to which the store itself has everything on its disk.
  */
 export class Publisher {
   #publishedTs: Timestamp;
+  #durableTs: Timestamp;
   readonly #timestamps: Timestamp[] = [];
   readonly #lsns: number[] = [];
   readonly #settlers: Settler[] = [];
-  readonly #sabotage: PublisherSabotage;
+  readonly #options: PublisherOptions;
   #head = 0;
 
-  /** @param sabotage For tests. */
-  constructor(publishedTs: Timestamp, sabotage: PublisherSabotage = {}) {
+  constructor(publishedTs: Timestamp, options: PublisherOptions = {}) {
     this.#publishedTs = publishedTs;
-    this.#sabotage = sabotage;
+    this.#durableTs = publishedTs;
+    this.#options = options;
   }
 
   get publishedTs(): Timestamp {
     return this.#publishedTs;
+  }
+
+  /** The newest batch that a crash leaves in this store, with every one before it. */
+  get durableTs(): Timestamp {
+    return this.#durableTs;
   }
 
   /** Batches that are applied and not yet durable. */
@@ -47,12 +56,19 @@ export class Publisher {
 
   /** Resolves, with the timestamp, when the batch whose last record ends at `lsn` is published. */
   add(timestamp: Timestamp, lsn: number): Promise<Timestamp> {
+    if (this.#options.isReplicated === true) {
+      this.#timestamps.push(timestamp);
+      this.#lsns.push(lsn);
+      this.#settlers.push(NOBODY);
+      this.#publishedTs = timestamp;
+      return Promise.resolve(timestamp);
+    }
     return new Promise((resolve, reject) => {
       this.#timestamps.push(timestamp);
       this.#lsns.push(lsn);
       this.#settlers.push({ resolve, reject });
-      if (this.#sabotage.publishesEarly === true) this.#publishedTs = timestamp;
-      if (this.#sabotage.acknowledgesEarly === true) this.advance(lsn);
+      if (this.#options.publishesEarly === true) this.#publishedTs = timestamp;
+      if (this.#options.acknowledgesEarly === true) this.advance(lsn);
     });
   }
 
@@ -61,7 +77,9 @@ export class Publisher {
     let head = this.#head;
     while (head < this.#lsns.length && this.#lsns[head]! <= lsn) head++;
     if (head === this.#head) return;
-    this.#publishedTs = this.#timestamps[head - 1]!; // all become visible before any is answered
+    this.#durableTs = this.#timestamps[head - 1]!;
+    // All become visible before any is answered.
+    if (this.#durableTs > this.#publishedTs) this.#publishedTs = this.#durableTs;
     for (let at = this.#head; at < head; at++) this.#settlers[at]!.resolve(this.#timestamps[at]!);
     this.#head = head;
     this.#forgetPublished();

@@ -26,6 +26,12 @@ export interface StoreOptions {
   readonly encryption?: EncryptionOptions;
   /** What is compressed. It can be changed at any open. Default: nothing. */
   readonly compression?: CompressionOptions;
+  /**
+   * Batches come from a log of others, with timestamps, through `Store.replicated`, and are durable
+   * there: they are visible once applied, and on this store's disk a little later. After a crash those
+   * behind `publishedTs` are applied again. Default: false.
+   */
+  readonly isReplicated?: boolean;
   /** Where a new store's log and timestamps begin: for tests of large counters. Default 0. */
   readonly startPosition?: number;
   readonly startTimestamp?: number;
@@ -60,6 +66,7 @@ export function resolveStoreOptions(options: StoreOptions): ResolvedStoreOptions
     checkpointIntervalMs: CHECKPOINT_INTERVAL_MS_DEFAULT,
     startPosition: 0,
     startTimestamp: 0,
+    isReplicated: false,
     onProgress: () => undefined,
     ...options,
   };

@@ -13,9 +13,10 @@ import { LogSync } from "./log-sync.ts";
 import { type OpenedEngine } from "./open-store.ts";
 import { Publisher } from "./publisher.ts";
 import { StoreCustody } from "./store-custody.ts";
+import { ReplicatedWrites } from "./replicated-writes.ts";
 import { type ResolvedStoreOptions } from "./store-options.ts";
 import { StoreReads } from "./store-reads.ts";
-import { HybridClock, type Timestamp } from "./timestamp.ts";
+import { CountingClock, HybridClock, type Timestamp } from "./timestamp.ts";
 import { TreeLoader } from "./tree-loader.ts";
 import { TreeMaker } from "./tree-maker.ts";
 
@@ -28,6 +29,7 @@ export interface StoreParts {
   readonly logSync: LogSync;
   readonly liveUndo: LiveUndo;
   readonly queue: BatchQueue;
+  readonly replicated: ReplicatedWrites;
   readonly checkpointer: Checkpointer;
   readonly schedule: CheckpointSchedule;
   readonly janitor: Janitor;
@@ -53,14 +55,19 @@ export function assembleStore(
   const publishesEarly = hooks.hasMutant("txn.publish-early");
   const acknowledgesEarly = hooks.hasMutant("txn.ack-before-durable");
   const committedTs = Math.max(analysis.committedTs, options.startTimestamp);
-  const publisher = new Publisher(committedTs, { publishesEarly, acknowledgesEarly });
-  const time = new HybridClock(clock, Math.max(analysis.newestTs, options.startTimestamp));
+  const { isReplicated } = options;
+  const publishing = { publishesEarly, acknowledgesEarly, isReplicated };
+  const publisher = new Publisher(committedTs, publishing);
+  // A replicated batch that recovery took back comes again, under the timestamp that it had.
+  const time = isReplicated
+    ? new CountingClock(committedTs)
+    : new HybridClock(clock, Math.max(analysis.newestTs, options.startTimestamp));
   const unpacking = packingOf(environment);
   const reads = new StoreReads({ pager, forest, publisher, packing: unpacking, requireOpen });
   forest.watchReaders((from, below) => reads.isSeen(from, below));
   const freesEarly = hooks.hasMutant("txn.free-before-commit");
   const horizon = (): Timestamp => (freesEarly ? time.last : reads.horizon);
-  const logSync = new LogSync({ environment, wal, guard, publisher });
+  const logSync = new LogSync({ environment, wal, guard, publisher, isReplicated });
   const base = { environment, wal, pager, guard, mini, forest, publisher };
   const onRowUndone = (tree: number, key: Uint8Array): void => janitor.noteUndone(tree, key);
   const liveUndo = new LiveUndo({ ...base, onRowUndone });
@@ -85,9 +92,11 @@ export function assembleStore(
   const treeLoader = new TreeLoader({ ...makerParts, space, packing });
   const compactor = new Compactor({ ...base, clock, queue, checkpointer, horizon });
   const { path } = options;
+  const writing = { queue, janitor, schedule, isReplicated, requireOpen };
+  const replicated = new ReplicatedWrites({ ...base, ...writing });
   const custody = new StoreCustody({ ...base, engine, path, queue, checkpointer, requireOpen });
   const upkeep = { checkpointer, schedule, janitor, treeMaker, treeLoader, compactor, custody };
-  return { environment, engine, publisher, reads, logSync, liveUndo, queue, ...upkeep };
+  return { environment, engine, publisher, reads, logSync, liveUndo, queue, replicated, ...upkeep };
 }
 
 /** How long values are compressed: dense, for they are read more often than written. */

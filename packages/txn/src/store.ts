@@ -13,6 +13,7 @@ import { type RotatedKeys } from "./key-ring-rotation.ts";
 import { type KeyInfo } from "./key-ring.ts";
 import { openEngine, requireStore } from "./open-store.ts";
 import { type RecoveryReport } from "./recovery-progress.ts";
+import { type ReplicatedWrites } from "./replicated-writes.ts";
 import { type VersionedValue } from "./row-reader.ts";
 import { type Entry } from "./scan.ts";
 import { type Snapshot } from "./snapshots.ts";
@@ -36,9 +37,8 @@ import { closedError } from "./txn-error.ts";
  *    the store goes on. What leaves memory in doubt, or a sync that failed, ends all writing
  *    (`TXN_POISONED`): close the store and open it again.
  *
- * Keys have at most 1,056 bytes, values 16 MiB, batches 64 MiB.
- *
- * How it works: ARCHITECTURE.md; formats: docs/formats.
+ * Keys have at most 1,056 bytes, values 16 MiB, batches 64 MiB. How it works: ARCHITECTURE.md;
+ * formats: docs/formats.
  */
 export class Store implements CommitPipe, AsyncDisposable {
   readonly #parts: StoreParts;
@@ -106,6 +106,11 @@ export class Store implements CommitPipe, AsyncDisposable {
   /** The newest batch that readers see. */
   get publishedTs(): Timestamp {
     return this.#parts.publisher.publishedTs;
+  }
+
+  /** The way in for batches of the log that a store with `isReplicated` follows. */
+  get replicated(): ReplicatedWrites {
+    return this.#parts.replicated;
   }
 
   /**
@@ -213,11 +218,7 @@ export class Store implements CommitPipe, AsyncDisposable {
     return this.#reads.snapshots.open(this.#parts.publisher.publishedTs);
   }
 
-  /**
-   * The number of the tree with this name; makes it if there is none.
-   *
-   * @param name 1 to 256 bytes in UTF-8.
-   */
+  /** The number of the tree with this name, 1 to 256 bytes; makes it if there is none. */
   openTree(name: string): Promise<number> {
     this.#requireOpen();
     return this.#parts.treeMaker.open(name);
@@ -258,7 +259,6 @@ export class Store implements CommitPipe, AsyncDisposable {
    * it is done, so a source that is slow holds them up; readers do not wait, and see nothing of it
    * before.
    *
-   * @param tree Default: `MAIN_TREE`.
    * @throws {KvsError} `TXN_TREE_NOT_EMPTY`, `BTREE_NOT_SORTED`; as `batch`. Nothing changed.
    */
   async load(

@@ -32,12 +32,46 @@ export function timestampFromMs(ms: number): Timestamp {
   return Math.min(Math.max(0, Math.floor(ms) - EPOCH_MS) * TICKS_PER_MS, TIMESTAMP_MAX);
 }
 
+/** Gives out commit timestamps, each greater than all before. */
+export interface TimestampSource {
+  /** The newest timestamp given out. */
+  readonly last: Timestamp;
+  next(): Timestamp;
+  /** Notes a timestamp given out elsewhere: the next one will be greater. */
+  witness(timestamp: Timestamp): void;
+}
+
+/**
+ * Counts, and knows no time: for what a replicated store does by itself, before its first batch, so
+ * that no clock of this node is ahead of a batch of another.
+ */
+export class CountingClock implements TimestampSource {
+  #last: Timestamp;
+
+  constructor(last: Timestamp) {
+    this.#last = last;
+  }
+
+  get last(): Timestamp {
+    return this.#last;
+  }
+
+  next(): Timestamp {
+    this.#last++;
+    return this.#last;
+  }
+
+  witness(timestamp: Timestamp): void {
+    this.#last = Math.max(this.#last, timestamp);
+  }
+}
+
 /**
  * Gives out commit timestamps: each greater than all before, near the wall clock while that behaves.
  * A clock that goes back is ignored until it has caught up; one that leaps further than
  * `WALL_LEAP_MS_MAX` is ignored until the next start.
  */
-export class HybridClock {
+export class HybridClock implements TimestampSource {
   readonly #clock: Clock;
   #last: Timestamp;
   /** Wall and monotonic time of the last reading that was believed. */

@@ -15,7 +15,7 @@ import { type MiniTransaction } from "./mini-transaction.ts";
 import { type MutationGuard } from "./mutation-guard.ts";
 import { mainTreeEntry, makeRoot } from "./open-store.ts";
 import { type Publisher } from "./publisher.ts";
-import { type HybridClock, type Timestamp } from "./timestamp.ts";
+import { type TimestampSource, type Timestamp } from "./timestamp.ts";
 import { withoutEffect } from "./txn-error.ts";
 
 /** The longest name of a tree, in UTF-8. */
@@ -31,7 +31,7 @@ export interface TreeMakerParts {
   readonly guard: MutationGuard;
   readonly wal: Wal;
   readonly queue: BatchQueue;
-  readonly time: HybridClock;
+  readonly time: TimestampSource;
   readonly publisher: Publisher;
   readonly logSync: LogSync;
   readonly liveUndo: LiveUndo;

@@ -6,6 +6,7 @@ test("exported names change only on purpose", () => {
     [
       "BATCH_BYTES_MAX",
       "HotCopy",
+      "HybridClock",
       "KEY_BYTES_MAX",
       "MAIN_TREE",
       "Store",
