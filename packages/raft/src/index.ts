@@ -76,6 +76,7 @@ export { DRIVER_MUTANTS, type DriverMutant } from "./driver/driver-mutants.ts";
 export { type GroupOptions } from "./driver/group-options.ts";
 export { MultiRaft, type MultiRaftOptions } from "./driver/multi-raft.ts";
 export {
+  type ListeningTransportOptions,
   NetworkTransport,
   type NetworkTransportOptions,
   type TransportStats,
@@ -88,5 +89,6 @@ export {
   type SnapshotStore,
   type StoredSnapshot,
 } from "./driver/snapshot-store.ts";
+export { type RoleChange } from "./driver/role-watch.ts";
 export { type StateMachine } from "./driver/state-machine.ts";
 export { InProcessHub, type RaftTransport, type TransportHandlers } from "./driver/transport.ts";

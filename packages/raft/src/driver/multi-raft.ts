@@ -16,6 +16,7 @@ import { type GroupOptions } from "./group-options.ts";
 import { type NodeHost } from "./node-host.ts";
 import { RaftNode } from "./raft-node.ts";
 import { findStartPoint } from "./start-point.ts";
+import { type RoleChange, RoleWatch } from "./role-watch.ts";
 import { type RaftTransport } from "./transport.ts";
 
 export interface MultiRaftOptions {
@@ -25,6 +26,11 @@ export interface MultiRaftOptions {
   readonly transport: RaftTransport;
   /** Length of a tick. Default 10. */
   readonly tickMs?: number;
+  /**
+   * Role, term or leader of a replica changed. Called at the end of the replica's turn: several changes
+   * within one are told as one. Calls into the replica are allowed.
+   */
+  readonly onRole?: (change: RoleChange) => void;
 }
 
 const TICK_MS_DEFAULT = 10;
@@ -42,6 +48,7 @@ export class MultiRaft implements AsyncDisposable {
   readonly #opening: Set<GroupId> = new Set();
   readonly #awake: Set<RaftNode> = new Set();
   readonly #outgoing: Map<NodeId, Message[]> = new Map();
+  readonly #roles: RoleWatch | undefined;
   #isTurnDue = false;
   #timer: Timer | undefined;
   #tickedMs: number;
@@ -56,6 +63,7 @@ export class MultiRaft implements AsyncDisposable {
     this.#tickMs = options.tickMs ?? TICK_MS_DEFAULT;
     this.#sabotage = readDriverSabotage(environment.hooks);
     this.#tickedMs = environment.clock.monotonicMs();
+    if (options.onRole !== undefined) this.#roles = new RoleWatch(options.onRole);
     this.#host = this.#makeHost();
     this.#transport.start({
       received: (messages) => this.#received(messages),
@@ -130,6 +138,7 @@ export class MultiRaft implements AsyncDisposable {
         this.#scheduleTurn();
       },
       closed: (node) => {
+        this.#roles?.forget(node.group);
         this.#nodes.delete(node.group);
         this.#awake.delete(node);
       },
@@ -166,6 +175,7 @@ export class MultiRaft implements AsyncDisposable {
     for (const node of this.#awake) {
       this.#awake.delete(node);
       node.turn();
+      if (this.#nodes.get(node.group) === node) this.#roles?.look(node);
       if (budget.isSpent()) break; // the rest in the next turn
     }
     if (this.#awake.size > 0) this.#scheduleTurn();

@@ -33,12 +33,15 @@ export interface NetworkTransportOptions {
   readonly self: NodeId;
   /** Keeps clusters apart: an integer in [0, 2^53), the same for all members. */
   readonly cluster: number;
-  readonly host: string;
-  readonly port: number;
   /** Where a peer listens, as `ws://host:port/` or `wss://…`; `undefined` if nobody knows. */
   readonly addressOf: (node: NodeId) => string | undefined;
-  readonly serverTls?: ServerTls;
   readonly clientTls?: ClientTls;
+}
+
+export interface ListeningTransportOptions extends NetworkTransportOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly serverTls?: ServerTls;
 }
 
 /** What was lost, and why. */
@@ -58,7 +61,7 @@ const HELLO = "KVSRAFT1";
 export class NetworkTransport implements RaftTransport {
   readonly #environment: Environment;
   readonly #options: NetworkTransportOptions;
-  readonly #listener: Listener;
+  #listener: Listener | undefined;
   readonly #links: Map<NodeId, PeerLink> = new Map();
   /** The connection that each peer opened last, and when it was heard. */
   readonly #heard: Map<NodeId, { readonly connection: Connection; lastMs: number }> = new Map();
@@ -73,41 +76,34 @@ export class NetworkTransport implements RaftTransport {
     messagesDropped: 0,
   };
 
-  private constructor(
-    environment: Environment,
-    options: NetworkTransportOptions,
-    listener: Listener,
-  ) {
+  /** For a process that listens itself: it hands over what peers open, with `accept`. */
+  constructor(environment: Environment, options: NetworkTransportOptions) {
+    assert(isId(options.self), "a node id is an integer in [1, 2^53)");
     this.#environment = environment;
     this.#options = options;
-    this.#listener = listener;
     this.#isCredulous = environment.hooks.hasMutant("raft.driver.believe-frames");
   }
 
   /** Listens for peers. @throws {KvsError} as `Network.listen`. */
   static async open(
     environment: Environment,
-    options: NetworkTransportOptions,
+    options: ListeningTransportOptions,
   ): Promise<NetworkTransport> {
-    assert(isId(options.self), "a node id is an integer in [1, 2^53)");
     const { host, port, serverTls } = options;
-    let transport: NetworkTransport | undefined;
-    const listener = await environment.network.listen({
+    const transport = new NetworkTransport(environment, options);
+    transport.#listener = await environment.network.listen({
       host,
       port,
       maxFirstFrameBytes: HELLO_MAX_BYTES,
       ...(serverTls !== undefined && { tls: serverTls }),
-      connection: (connection) => {
-        if (transport === undefined) connection.close("discard");
-        else transport.#accept(connection);
-      },
+      connection: (connection) => transport.accept(connection),
     });
-    transport = new NetworkTransport(environment, options, listener);
     return transport;
   }
 
   /** The port in use. */
   get port(): number {
+    assert(this.#listener !== undefined, "a transport that listens has a port");
     return this.#listener.port;
   }
 
@@ -132,7 +128,8 @@ export class NetworkTransport implements RaftTransport {
     this.#isClosed = true;
     this.#timer?.cancel();
     for (const link of this.#links.values()) link.close();
-    await this.#listener.close();
+    for (const { connection } of this.#heard.values()) connection.close();
+    await this.#listener?.close();
   }
 
   #linkTo(node: NodeId): PeerLink {
@@ -151,7 +148,8 @@ export class NetworkTransport implements RaftTransport {
     return link;
   }
 
-  #accept(connection: Connection): void {
+  /** Takes a connection that a peer opened, in the turn in which it was handed out. */
+  accept(connection: Connection): void {
     let peer: NodeId | undefined;
     connection.start({
       frame: (bytes) => {
