@@ -1,5 +1,6 @@
 import { type GroupId, type NodeId } from "../core/ids.ts";
 import { type RaftSettings } from "../core/raft-options.ts";
+import { type RaftObserver } from "../core/raft-trace.ts";
 import { type GroupLog } from "../store/group-log.ts";
 import { type SnapshotStore } from "./snapshot-store.ts";
 import { type StateMachine } from "./state-machine.ts";
@@ -22,6 +23,8 @@ export interface GroupOptions {
   readonly proposalTimeoutTicks?: number;
   /** Whether a learner that has caught up becomes a voter now. Default: never. */
   readonly shouldPromote?: (learner: NodeId) => boolean;
+  /** Told of what the algorithm does, in the words of etcd/raft's trace. */
+  readonly observer?: RaftObserver;
   /** The replica stopped: its disk or state machine failed. */
   readonly onFailure?: (error: unknown) => void;
 }

@@ -13,7 +13,7 @@ export function makeCore(
   start: StartPoint,
 ): RaftCore {
   const { self, random, hasMutant } = host;
-  const { group, log, machine, settings, shouldPromote } = options;
+  const { group, log, machine, settings, shouldPromote, observer } = options;
   const { electionTicksMax } = { ...DEFAULT_SETTINGS, ...settings };
   return new RaftCore({
     self,
@@ -28,5 +28,6 @@ export function makeCore(
     hasMutant,
     ...(machine !== undefined && { appliedPoint: start.point }),
     ...(shouldPromote !== undefined && { shouldPromote }),
+    ...(observer !== undefined && { observer }),
   });
 }
