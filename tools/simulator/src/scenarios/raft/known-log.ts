@@ -104,7 +104,10 @@ export class KnownLog {
   }
 
   #findMissing(image: LogImage): string | undefined {
-    const { hardState, base, lastIndex } = image;
+    return this.#findForgotten(image.hardState) ?? this.#findLostEntry(image);
+  }
+
+  #findForgotten(hardState: HardState): string | undefined {
     const known = this.#syncedHardState;
     if (known !== undefined && hardState.term < known.term) {
       return `term ${known.term} was durable, ${hardState.term} was found`;
@@ -116,6 +119,11 @@ export class KnownLog {
     if (isSameTerm && hardState.commitIndex < known.commitIndex) {
       return `commit index ${known.commitIndex} was durable, ${hardState.commitIndex} was found`;
     }
+    return undefined;
+  }
+
+  #findLostEntry(image: LogImage): string | undefined {
+    const { base, lastIndex } = image;
     if (base.index < this.#syncedBase) return `base ${this.#syncedBase} went back to ${base.index}`;
     for (let index = base.index + 1; index <= this.#syncedIndex; index++) {
       const run = image.runs.findLast(({ firstIndex }) => firstIndex <= index);

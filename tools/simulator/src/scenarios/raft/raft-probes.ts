@@ -1,36 +1,6 @@
 import { quorumCommitted } from "@kvs/raft";
 import { type Member } from "./raft-judge.ts";
 
-/** Rare states that runs reach now and then, and events that they count. */
-export const PROBES: readonly string[] = [
-  "raft.candidate",
-  "raft.damage-repaired",
-  "raft.damaged",
-  "raft.disk-hung",
-  "raft.disk-lost",
-  "raft.elected",
-  "raft.entries-cut",
-  "raft.figure-8",
-  "raft.image-installed",
-  "raft.image-installed-while-joint",
-  "raft.image-made",
-  "raft.image-made-while-joint",
-  "raft.image-piece",
-  "raft.joint",
-  "raft.leader-left",
-  "raft.learner-promoted",
-  "raft.proposal-dropped",
-  "raft.proposal-undecided",
-  "raft.quiet",
-  "raft.read-aborted",
-  "raft.read-on-follower",
-  "raft.reconfigured",
-  "raft.replica-stopped",
-  "raft.transfer-during-change",
-  "raft.transferred",
-  "raft.two-leaders",
-];
-
 /** Counts the states that a member came into; called when it changed, before that is remembered. */
 export function probeMember(member: Member, probe: (state: string) => void): void {
   const { memory } = member;
