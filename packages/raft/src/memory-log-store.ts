@@ -17,6 +17,7 @@ import {
   sliceBatch,
 } from "./core/entry.ts";
 import { type LogIndex, NOBODY } from "./core/ids.ts";
+import { lastStartAt } from "./core/last-start.ts";
 import {
   type ConfigurationAt,
   type HardState,
@@ -85,7 +86,7 @@ export class MemoryLogStore implements GroupLog {
     assert(from > this.#base.index && to <= this.lastIndex, "what is read was written");
     const found: EntryBatch[] = [];
     let room = maxBytes;
-    for (let at = this.#find(from); at < this.#batches.length && room > 0; at++) {
+    for (let at = lastStartAt(this.#batches, from); at < this.#batches.length && room > 0; at++) {
       const batch = this.#batches[at]!;
       if (batch.firstIndex > to) break;
       const first = Math.max(from, batch.firstIndex);
@@ -116,17 +117,5 @@ export class MemoryLogStore implements GroupLog {
       if (last === undefined) return;
       if (last.firstIndex < from) this.#batches.push(sliceBatch(last, last.firstIndex, from));
     }
-  }
-
-  /** The position of the batch with this entry. */
-  #find(index: LogIndex): number {
-    let low = 0;
-    let high = this.#batches.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#batches[middle]!.firstIndex <= index) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 }

@@ -16,6 +16,7 @@ import { assert } from "@kvs/env";
 
 import { bytesOf, type EntryBatch, lastIndexOf, limitBatch, sliceBatch } from "./entry.ts";
 import { type LogIndex, type Term } from "./ids.ts";
+import { lastStartAt } from "./last-start.ts";
 import { type DamagedRange, type EntryReader, type LogImage } from "./log-store.ts";
 import { TermRuns, UNKNOWN_TERM } from "./term-runs.ts";
 
@@ -237,16 +238,11 @@ export class RaftLog {
   /** The position of the cached batch with this entry, or -1. */
   #find(index: LogIndex): number {
     const cache = this.#cache;
-    let low = this.#head;
-    let high = cache.length - 1;
+    const low = this.#head;
+    const high = cache.length - 1;
     if (low > high || cache[low]!.firstIndex > index || index > this.lastIndex) return -1;
     if (cache[high]!.firstIndex <= index) return high; // the newest batch, nearly always
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (cache[middle]!.firstIndex <= index) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return lastStartAt(cache, index, low);
   }
 
   #collect(

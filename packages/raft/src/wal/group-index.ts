@@ -13,6 +13,7 @@ import { assert } from "@kvs/env";
 import { decodeConfiguration } from "../core/configuration-codec.ts";
 import { payloadAt, type Payloads, type EntryKind } from "../core/entry.ts";
 import { type LogIndex, type Term } from "../core/ids.ts";
+import { lastStartAt } from "../core/last-start.ts";
 import {
   type ConfigurationAt,
   type DamagedRange,
@@ -165,7 +166,7 @@ export class GroupIndex {
 
   /** The run with this entry. */
   find(index: LogIndex): Placement | undefined {
-    return this.#placements[this.#search(index)];
+    return this.#placements[lastStartAt(this.#placements, index)];
   }
 
   /** The run after the one with this entry. */
@@ -196,16 +197,5 @@ export class GroupIndex {
     }
     const base = this.#base;
     return { hardState, base, runs, lastIndex: this.#lastIndex, configurations, damaged };
-  }
-
-  #search(index: LogIndex): number {
-    let low = 0;
-    let high = this.#placements.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      if (this.#placements[middle]!.firstIndex <= index) low = middle;
-      else high = middle - 1;
-    }
-    return low;
   }
 }
