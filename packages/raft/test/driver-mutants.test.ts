@@ -6,12 +6,13 @@ import { expect, test } from "vitest";
 import { encodeFrame } from "../src/codec/frame-codec.ts";
 import { toConfiguration } from "../src/core/configuration.ts";
 import { type Message } from "../src/core/message.ts";
+import { readMutants } from "../src/core/read-mutants.ts";
 import { Applier } from "../src/driver/applier.ts";
-import { type DriverMutant, readDriverSabotage } from "../src/driver/driver-mutants.ts";
+import { DRIVER_MUTANTS, type DriverMutant } from "../src/driver/driver-mutants.ts";
 import { NetworkTransport } from "../src/driver/network-transport.ts";
 import { Snapshots } from "../src/driver/snapshots.ts";
 import { MemorySnapshotStore } from "../src/index.ts";
-import { noTestHooks, TurnBudget } from "@kvs/env";
+import { TurnBudget } from "@kvs/env";
 import { ListMachine, text } from "./counter.ts";
 import { chaos, powerCuts } from "./driver-chaos.ts";
 import { DriverWorld } from "./driver-world.ts";
@@ -77,7 +78,7 @@ const clock = {
 async function installDamaged(
   mutant?: DriverMutant,
 ): Promise<{ isGood: boolean; items: string[] }> {
-  const sabotage = readDriverSabotage({ ...noTestHooks, hasMutant: (name) => name === mutant });
+  const sabotage = readMutants(DRIVER_MUTANTS, (name) => name === mutant);
   const machine = new ListMachine();
   const configuration = toConfiguration({ incoming: [1] });
   const budget = new TurnBudget(clock);

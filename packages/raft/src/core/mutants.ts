@@ -65,9 +65,3 @@ export type Mutant = (typeof MUTANTS)[number];
 
 /** Which sabotage is on. */
 export type Sabotage = Readonly<Record<Mutant, boolean>>;
-
-/** Asks for each mutant once. */
-export function readSabotage(hasMutant: (mutant: string) => boolean): Sabotage {
-  const entries = MUTANTS.map((name) => [name, hasMutant(name)] as const);
-  return Object.fromEntries(entries) as Record<Mutant, boolean>;
-}

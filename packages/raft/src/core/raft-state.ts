@@ -14,12 +14,13 @@ import { type DropReason } from "./drop-reason.ts";
 import { type GroupId, type LogIndex, NOBODY, type NodeId, type Term } from "./ids.ts";
 import { type Leadership } from "./leadership.ts";
 import { Membership } from "./membership.ts";
-import { readSabotage, type Sabotage } from "./mutants.ts";
+import { MUTANTS, type Sabotage } from "./mutants.ts";
 import { Outbox } from "./outbox.ts";
 import { RaftLog } from "./raft-log.ts";
 import { checkOptions, type RaftOptions, type RaftSettings } from "./raft-options.ts";
 import { type RaftObserver } from "./raft-trace.ts";
 import { type SnapshotMetadata } from "./message.ts";
+import { readMutants } from "./read-mutants.ts";
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
@@ -131,7 +132,7 @@ export class RaftState {
     this.checksum = options.checksum;
     this.shouldPromote = options.shouldPromote ?? (() => false);
     this.observer = options.observer;
-    this.sabotage = readSabotage(options.hasMutant ?? (() => false));
+    this.sabotage = readMutants(MUTANTS, options.hasMutant ?? (() => false));
     this.log = new RaftLog(image, options.reader);
     this.membership = new Membership(
       image.base.index,

@@ -1,5 +1,3 @@
-import { type TestHooks } from "@kvs/env";
-
 /** Built-in bugs of the driver, which named tests must catch. All are off in production. */
 export const DRIVER_MUTANTS = [
   /** REL-R1, R2: what waits for the disk is sent before it is durable. */
@@ -24,8 +22,3 @@ export const DRIVER_MUTANTS = [
 
 export type DriverMutant = (typeof DRIVER_MUTANTS)[number];
 export type DriverSabotage = Readonly<Record<DriverMutant, boolean>>;
-
-export function readDriverSabotage(hooks: TestHooks): DriverSabotage {
-  const entries = DRIVER_MUTANTS.map((name) => [name, hooks.hasMutant(name)] as const);
-  return Object.fromEntries(entries) as Record<DriverMutant, boolean>;
-}

@@ -10,8 +10,9 @@ import { assert, type Environment, type Timer, TurnBudget } from "@kvs/env";
 
 import { type GroupId, isId, type NodeId } from "../core/ids.ts";
 import { type Message } from "../core/message.ts";
+import { readMutants } from "../core/read-mutants.ts";
 import { stopped } from "./driver-error.ts";
-import { type DriverSabotage, readDriverSabotage } from "./driver-mutants.ts";
+import { DRIVER_MUTANTS, type DriverSabotage } from "./driver-mutants.ts";
 import { type GroupOptions } from "./group-options.ts";
 import { type NodeHost } from "./node-host.ts";
 import { RaftNode } from "./raft-node.ts";
@@ -61,7 +62,7 @@ export class MultiRaft implements AsyncDisposable {
     this.#environment = environment;
     this.#transport = options.transport;
     this.#tickMs = options.tickMs ?? TICK_MS_DEFAULT;
-    this.#sabotage = readDriverSabotage(environment.hooks);
+    this.#sabotage = readMutants(DRIVER_MUTANTS, (name) => environment.hooks.hasMutant(name));
     this.#tickedMs = environment.clock.monotonicMs();
     if (options.onRole !== undefined) this.#roles = new RoleWatch(options.onRole);
     this.#host = this.#makeHost();

@@ -1,5 +1,3 @@
-import { type TestHooks } from "@kvs/env";
-
 /** Built-in bugs of the log store, which named tests must catch. All are off in production. */
 export const LOG_MUTANTS = [
   /** REL-R1: what a prune needs is taken from what is not durable yet. */
@@ -18,8 +16,3 @@ export const LOG_MUTANTS = [
 
 export type LogMutant = (typeof LOG_MUTANTS)[number];
 export type LogSabotage = Readonly<Record<LogMutant, boolean>>;
-
-export function readLogSabotage(hooks: TestHooks): LogSabotage {
-  const entries = LOG_MUTANTS.map((name) => [name, hooks.hasMutant(name)] as const);
-  return Object.fromEntries(entries) as Record<LogMutant, boolean>;
-}

@@ -14,13 +14,14 @@ import { Wal, type WalOptions, type WalRetention } from "@kvs/wal";
 import { type ConfigurationInput, toConfiguration } from "../core/configuration.ts";
 import { type Payloads } from "../core/entry.ts";
 import { type GroupId, isId, NOBODY } from "../core/ids.ts";
+import { readMutants } from "../core/read-mutants.ts";
 import { type LogWrite } from "../store/group-log.ts";
 import { GroupIndex, type Placement } from "./group-index.ts";
 import { logClosed } from "./log-error.ts";
 import { decodePayloadsRecord } from "./log-record.ts";
 import { PayloadCache } from "./payload-cache.ts";
 import { recoverGroups } from "./recovery.ts";
-import { type LogSabotage, readLogSabotage } from "./sabotage.ts";
+import { LOG_MUTANTS, type LogSabotage } from "./sabotage.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { WalGroupLog } from "./wal-group-log.ts";
 
@@ -68,7 +69,7 @@ export class WalLogStore implements AsyncDisposable {
    */
   static async open(environment: Environment, options: WalLogStoreOptions): Promise<WalLogStore> {
     const { path, segmentBytes, keys } = options;
-    const sabotage = readLogSabotage(environment.hooks);
+    const sabotage = readMutants(LOG_MUTANTS, (name) => environment.hooks.hasMutant(name));
     const wal = await Wal.open(environment, {
       path,
       ...(segmentBytes !== undefined && { segmentBytes }),
