@@ -3,6 +3,7 @@ export { ByteWriter, type ByteWriterOptions, WRITER_MAX_BYTES } from "./byte-wri
 export { type CodecErrorCode } from "./codec-error.ts";
 export { compareBytes } from "./compare-bytes.ts";
 export { compareStrings } from "./compare-strings.ts";
+export { concatBytes } from "./concat-bytes.ts";
 export { crc32, crc32Range } from "./crc32.ts";
 export { decodeDocument } from "./document-decode.ts";
 export { encodeDocument, encodeDocumentInto } from "./document-encode.ts";

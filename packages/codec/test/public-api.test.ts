@@ -16,6 +16,7 @@ test("the package exports these names", () => {
       "compareKeys",
       "compareStrings",
       "compareValues",
+      "concatBytes",
       "crc32",
       "crc32Range",
       "decodeDocument",

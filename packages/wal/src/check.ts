@@ -1,3 +1,4 @@
+import { concatBytes } from "@kvs/codec";
 import { type DataKeys, type Environment, type KvsError, isKvsError } from "@kvs/env";
 
 import { sealKeyId } from "./fragment-seal.ts";
@@ -9,7 +10,6 @@ import { readSabotage } from "./sabotage.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 import { REPAIR_NAME, pathIn } from "./segment-name.ts";
 import { SegmentSet } from "./segment-set.ts";
-import { concat } from "./concat.ts";
 import { damagedAt, findTail } from "./tail-repair.ts";
 import { RECORD_BYTES_MAX } from "./wal-options.ts";
 
@@ -190,7 +190,7 @@ class Tally {
     if (!isCompressed(flags) || this.#start < 0) return;
     this.#parts.push(content.slice());
     if ((flags & LAST_FRAGMENT) !== 0) {
-      this.#opener.restore(flags, this.#start, concat(this.#parts));
+      this.#opener.restore(flags, this.#start, concatBytes(this.#parts));
     }
   }
 }

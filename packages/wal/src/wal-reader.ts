@@ -1,6 +1,6 @@
+import { concatBytes } from "@kvs/codec";
 import { assert } from "@kvs/env";
 
-import { concat } from "./concat.ts";
 import { type Group } from "./group.ts";
 import { type Geometry } from "./geometry.ts";
 import { type CursorOptions, type Fragment, LogCursor, type SegmentSource } from "./log-cursor.ts";
@@ -153,7 +153,7 @@ export class WalReader implements AsyncIterable<readonly WalRecord[]> {
     // The chunk will be filled anew before the rest is there.
     this.#parts.push(isFirst && isLast ? content : content.slice());
     if (!isLast) return undefined;
-    const whole = this.#opener.restore(flags, start, concat(this.#parts));
+    const whole = this.#opener.restore(flags, start, concatBytes(this.#parts));
     this.#parts = [];
     this.#partStart = undefined;
     this.#position = fragment.lsn as Lsn;
@@ -190,7 +190,7 @@ export function readBuffered(
     parts.push(opener.open(header, position, payload));
     lsn = position + FRAGMENT_HEADER_BYTES + header.length;
     if ((header.flags & LAST_FRAGMENT) === 0) continue;
-    const whole = opener.restore(header.flags, start, concat(parts));
+    const whole = opener.restore(header.flags, start, concatBytes(parts));
     return { kind: header.kind, start: start as Lsn, lsn: lsn as Lsn, payload: whole };
   }
 }

@@ -7,7 +7,7 @@
  *
  * The image that was made last stays in memory while peers may ask for pieces of it.
  */
-import { crc32 } from "@kvs/codec";
+import { concatBytes, crc32 } from "@kvs/codec";
 import { assert } from "@kvs/env";
 
 import { type LogIndex } from "../core/ids.ts";
@@ -93,7 +93,7 @@ export class Snapshots {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#piecesOf = undefined;
-    const image = concat(pieces);
+    const image = concatBytes(pieces);
     const isTrusted = this.#parts.sabotage["raft.driver.trust-image"];
     if (image.length !== snapshot.sizeBytes && !isTrusted) return false;
     if (crc32(image) !== snapshot.checksum && !isTrusted) return false;
@@ -124,15 +124,4 @@ export class Snapshots {
     }
     applier.replaced(point);
   }
-}
-
-function concat(pieces: readonly Uint8Array[]): Uint8Array {
-  const total = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const whole = new Uint8Array(total);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }
