@@ -1,14 +1,9 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import {
-  type Disk,
-  type FileSystem,
-  type ReflinkDisk,
-  availableFileSystems,
-} from "./reflink-disk.ts";
+import { type FileSystem, type ReflinkDisk, availableFileSystems } from "./reflink-disk.ts";
 import { type ScenarioContext } from "./scenario.ts";
-import { type StoreSettings, drawLife, drawStore, openStore } from "./store-settings.ts";
-import { verifyStore } from "./verify.ts";
+import { type StoreSettings, drawLife, drawStore } from "./store-settings.ts";
+import { lookAtStore } from "./verify.ts";
 import { type Chore } from "./writer-settings.ts";
 import { WriterProcess, askedAfter } from "./writer-process.ts";
 
@@ -150,7 +145,9 @@ interface Series {
 async function lookAtImages(series: Series, tally: PowerCutTally): Promise<void> {
   for (const image of series.images) {
     const drive = series.disk.mountImage(image.file, series.fileSystem);
-    const violations = await lookAt(drive, image, series);
+    const path = join(drive.folder, "store");
+    const expected = { acknowledged: image.acknowledged, asked: series.asked };
+    const violations = await lookAtStore({ ...series.settings, path }, expected);
     drive.remove();
     tally.images++;
     if (image.acknowledged.every((number) => number === 0)) tally.earlyImages++;
@@ -159,21 +156,5 @@ async function lookAtImages(series: Series, tally: PowerCutTally): Promise<void>
     tally.byFileSystem[name] = (tally.byFileSystem[name] ?? 0) + 1;
     const where = `image ${tally.images} (${name})`;
     tally.violations.push(...violations.map((text) => `${where}: ${text}`));
-  }
-}
-
-/** Opens the store in an image, without a writer, and closes it in good order. */
-async function lookAt(
-  drive: Disk,
-  { acknowledged }: Image,
-  { settings, asked }: Series,
-): Promise<readonly string[]> {
-  try {
-    const store = await openStore({ ...settings, path: join(drive.folder, "store") });
-    const { violations } = await verifyStore(store, { acknowledged, asked });
-    await store.close();
-    return violations;
-  } catch (error) {
-    return [`the store cannot be opened or read: ${String(error)}`];
   }
 }

@@ -4,13 +4,29 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { isRoot, lackOfProgram } from "./requirements.ts";
 import { type Mounted, type Sandbox, run } from "./sandbox.ts";
+import { type ScenarioResult, skippedBecause } from "./scenario.ts";
 
 /** Sparse: what is written takes place, no more. */
 const OUTER_BYTES: number = 8 * 2 ** 30;
 const INNER_BYTES: number = 512 << 20;
 
-/** Why disks of this kind cannot be made here, or `undefined` if they can. */
-export function lackForReflinkDisk(): string | undefined {
+/** Runs `body` with a disk whose images can be taken. Where none can be made, the result says why. */
+export async function withReflinkDisk(
+  sandbox: Sandbox,
+  body: (disk: ReflinkDisk) => Promise<ScenarioResult>,
+): Promise<ScenarioResult> {
+  const lack = lackForReflinkDisk();
+  if (lack !== undefined) return skippedBecause(lack);
+  let disk: ReflinkDisk;
+  try {
+    disk = ReflinkDisk.create(sandbox);
+  } catch (error) {
+    return skippedBecause(String(error));
+  }
+  return body(disk);
+}
+
+function lackForReflinkDisk(): string | undefined {
   if (!isRoot()) return "mounts and loop devices need root";
   return lackOfProgram("mkfs.btrfs", "btrfs-progs") ?? lackOfProgram("mkfs.ext4", "e2fsprogs");
 }

@@ -1,4 +1,5 @@
 import { type Store } from "@kvs/txn";
+import { type StoreSettings, openStore } from "./store-settings.ts";
 import {
   LAST_KEY,
   ORDER_SLOTS,
@@ -54,6 +55,21 @@ export async function verifyStore(store: Store, expected: Expected): Promise<Fou
     violations.push(`check: ${finding.type} in "${finding.tree}", page ${finding.page}`);
   }
   return { heads, last, violations };
+}
+
+/** Opens a store without a writer, verifies it, and closes it in good order. Returns what is broken. */
+export async function lookAtStore(
+  settings: StoreSettings,
+  expected: Expected,
+): Promise<readonly string[]> {
+  try {
+    const store = await openStore(settings);
+    const { violations } = await verifyStore(store, expected);
+    await store.close();
+    return violations;
+  } catch (error) {
+    return [`the store cannot be opened or read: ${String(error)}`];
+  }
 }
 
 function boundsOf(caller: number, head: number, { acknowledged, asked }: Expected): string[] {

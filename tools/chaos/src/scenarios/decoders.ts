@@ -10,6 +10,7 @@ import {
 } from "@kvs/codec";
 import { KvsError, type Random } from "@kvs/env";
 import { type Scenario, type ScenarioResult } from "../scenario.ts";
+import { emptyTally, note } from "../tally.ts";
 
 const INPUTS_PER_ROUND = 10_000;
 const CHANGES_MAX = 4;
@@ -30,17 +31,14 @@ export const decoders: Scenario = {
   description: "changed documents and keys; a round is 10,000 inputs",
   rounds: 100,
   run: async ({ random, wantsMore }) => {
-    const violations: string[] = [];
-    const counts: Record<string, number> = {};
-    let rounds = 0;
-    for (; wantsMore(rounds) && violations.length === 0; rounds++) {
+    const tally = emptyTally();
+    for (; wantsMore(tally.rounds) && tally.violations.length === 0; tally.rounds++) {
       for (let input = 0; input < INPUTS_PER_ROUND; input++) {
-        const outcome = tryOne(random, violations);
-        counts[outcome] = (counts[outcome] ?? 0) + 1;
+        note(tally, tryOne(random, tally.violations));
       }
       await turn(); // so that Ctrl-C is heard
     }
-    return { rounds, acknowledged: 0, violations, counts } satisfies ScenarioResult;
+    return tally satisfies ScenarioResult;
   },
 };
 

@@ -9,8 +9,9 @@ import {
   type ScenarioResult,
   skippedBecause,
 } from "../scenario.ts";
-import { type StoreSettings, drawLife, drawStore, openStore } from "../store-settings.ts";
-import { verifyStore } from "../verify.ts";
+import { type StoreSettings, drawLife, drawStore } from "../store-settings.ts";
+import { type Tally, emptyTally, note } from "../tally.ts";
+import { lookAtStore } from "../verify.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
 
 const CALLERS = [1, 8, 64];
@@ -34,7 +35,7 @@ export const failedSync: Scenario = {
   run: async (context) => {
     const lack = isRoot() ? lackOfProgram("mkfs.ext4", "e2fsprogs") : "loop devices need root";
     if (lack !== undefined) return skippedBecause(lack);
-    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
+    const tally = emptyTally();
     while (context.wantsMore(tally.rounds)) {
       let disk: ThinDisk;
       try {
@@ -49,13 +50,6 @@ export const failedSync: Scenario = {
     return tally satisfies ScenarioResult;
   },
 };
-
-interface Tally {
-  rounds: number;
-  acknowledged: number;
-  readonly violations: string[];
-  readonly counts: Record<string, number>;
-}
 
 async function failOneDisk(context: ScenarioContext, disk: ThinDisk, tally: Tally): Promise<void> {
   const { random, sandbox, mutants } = context;
@@ -74,30 +68,16 @@ async function failOneDisk(context: ScenarioContext, disk: ThinDisk, tally: Tall
   await writer.kill();
   tally.acknowledged += writer.ackCount;
   const how = writer.failure === undefined ? "went on" : `failed with ${writer.failure}`;
-  tally.counts[how] = (tally.counts[how] ?? 0) + 1;
+  note(tally, how);
   const path = join(disk.mendAndMount(), "store");
-  const violations = [
-    ...writer.violations,
-    ...(await lookAt({ ...store, path }, writer.acknowledged)),
-  ];
+  const answered = writer.acknowledged;
+  const found = await lookAtStore(
+    { ...store, path },
+    { acknowledged: answered, asked: askedAfter(answered), hasGaps: true },
+  );
+  const violations = [...writer.violations, ...found];
   tally.violations.push(...violations.map((text) => `disk ${tally.rounds} (${how}): ${text}`));
   disk.remove();
-}
-
-/** Opens the store on the mended disk: all that was answered is there. */
-async function lookAt(
-  settings: StoreSettings,
-  acknowledged: readonly number[],
-): Promise<readonly string[]> {
-  const expected = { acknowledged, asked: askedAfter(acknowledged), hasGaps: true };
-  try {
-    const store = await openStore(settings);
-    const { violations } = await verifyStore(store, expected);
-    await store.close();
-    return violations;
-  } catch (error) {
-    return [`the store cannot be opened or read: ${String(error)}`];
-  }
 }
 
 /** ext4 on a device whose bytes are taken, one by one, from a small tmpfs. */

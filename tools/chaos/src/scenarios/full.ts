@@ -9,6 +9,7 @@ import {
   skippedBecause,
 } from "../scenario.ts";
 import { drawLife, drawStore } from "../store-settings.ts";
+import { type Tally, emptyTally, note } from "../tally.ts";
 import { type Expected } from "../verify.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
 import { type Chore } from "../writer-settings.ts";
@@ -35,7 +36,7 @@ export const full: Scenario = {
   rounds: 3,
   run: async (context) => {
     if (!isRoot()) return skippedBecause("mounting a tmpfs needs root");
-    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
+    const tally = emptyTally();
     while (context.wantsMore(tally.rounds)) {
       let disk: FullDisk;
       try {
@@ -52,13 +53,6 @@ export const full: Scenario = {
     return tally satisfies ScenarioResult;
   },
 };
-
-interface Tally {
-  rounds: number;
-  acknowledged: number;
-  readonly violations: string[];
-  readonly counts: Record<string, number>;
-}
 
 /** Runs one step, and notes what it throws as a broken promise. */
 async function step(tally: Tally, name: string, body: () => Promise<unknown>): Promise<boolean> {
@@ -137,7 +131,7 @@ async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tal
     const writer = start();
     await writer.until(() => writer.isWriting);
     await wait(random.below(100));
-    note(tally, `killed without a free byte while ${writer.phase}`, 1);
+    note(tally, `killed without a free byte while ${writer.phase}`);
     await end(writer);
   }
   const last = start();
@@ -149,8 +143,4 @@ async function fillByOthers(context: ScenarioContext, disk: FullDisk, tally: Tal
     tally.violations.push(`disk ${tally.rounds}: killed: no writes after space returned`);
   }
   await end(last);
-}
-
-function note(tally: Tally, name: string, count: number): void {
-  tally.counts[name] = (tally.counts[name] ?? 0) + count;
 }

@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type HostileOutcome } from "../hostile-store.ts";
 import { type Scenario, type ScenarioContext, type ScenarioResult } from "../scenario.ts";
+import { type Tally, emptyTally, note } from "../tally.ts";
 
 /** A store that takes longer to answer or fail hangs; the machine may be busy. */
 const SEED_TIMEOUT_MS = 30_000;
@@ -13,19 +14,12 @@ export const hostile: Scenario = {
   description: "files with changed bytes, checksums mended or not; a round is one store",
   rounds: 2000,
   run: async (context) => {
-    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
+    const tally = emptyTally();
     let first = context.random.nextUint32();
     while (context.wantsMore(tally.rounds)) first = await runWorker(context, tally, first);
     return tally satisfies ScenarioResult;
   },
 };
-
-interface Tally {
-  rounds: number;
-  readonly acknowledged: number;
-  readonly violations: string[];
-  readonly counts: Record<string, number>;
-}
 
 interface WorkerMessage extends HostileOutcome {
   readonly seed: number;
@@ -55,7 +49,7 @@ function runWorker(context: ScenarioContext, tally: Tally, first: number): Promi
     worker.on("error", (error) => stop(`the thread ended: ${String(error)}`));
     worker.on("message", (message: WorkerMessage) => {
       watchdog.refresh();
-      note(tally, message);
+      noteStore(tally, message);
       if (tally.rounds % PROGRESS_ROUNDS === 0) context.progress(`${tally.rounds} stores`);
       seed = message.seed;
       if (!context.wantsMore(tally.rounds)) stop();
@@ -64,10 +58,8 @@ function runWorker(context: ScenarioContext, tally: Tally, first: number): Promi
   });
 }
 
-function note(tally: Tally, { seed, outcomes, violations }: WorkerMessage): void {
+function noteStore(tally: Tally, { seed, outcomes, violations }: WorkerMessage): void {
   tally.rounds++;
-  for (const outcome of new Set(outcomes)) {
-    tally.counts[outcome] = (tally.counts[outcome] ?? 0) + 1;
-  }
+  for (const outcome of new Set(outcomes)) note(tally, outcome);
   tally.violations.push(...violations.map((text) => `seed ${seed}: ${text}`));
 }

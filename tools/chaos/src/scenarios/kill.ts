@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Random } from "@kvs/env";
 import { type Scenario, type ScenarioContext, type ScenarioResult } from "../scenario.ts";
-import { type StoreSettings, drawLife, drawStore, openStore } from "../store-settings.ts";
-import { type Expected, verifyStore } from "../verify.ts";
+import { type StoreSettings, drawLife, drawStore } from "../store-settings.ts";
+import { type Tally, emptyTally, note } from "../tally.ts";
+import { lookAtStore } from "../verify.ts";
 import { type Chore, type Phase } from "../writer-settings.ts";
 import { WriterProcess, askedAfter } from "../writer-process.ts";
 
@@ -19,7 +20,7 @@ export const kill: Scenario = {
   description: "kill -9 of a process with an embedded store; a round is one kill",
   rounds: 200,
   run: async (context) => {
-    const tally: Tally = { rounds: 0, acknowledged: 0, violations: [], counts: {} };
+    const tally = emptyTally();
     for (let number = 0; tally.violations.length === 0; number++) {
       if (!context.wantsMore(tally.rounds)) break;
       await killOneStore(context, number, tally);
@@ -27,14 +28,6 @@ export const kill: Scenario = {
     return tally satisfies ScenarioResult;
   },
 };
-
-interface Tally {
-  rounds: number;
-  acknowledged: number;
-  readonly violations: string[];
-  /** Kills by what the process was doing, and chores that came to their end. */
-  readonly counts: Record<string, number>;
-}
 
 /** A store's lives, each ended by a kill; each process verifies what the ones before left. */
 async function killOneStore(context: ScenarioContext, number: number, tally: Tally): Promise<void> {
@@ -64,7 +57,7 @@ async function killOneStore(context: ScenarioContext, number: number, tally: Tal
     acknowledged = [...writer.acknowledged];
     tally.rounds++;
     tally.acknowledged += writer.ackCount;
-    note(tally, `killed while ${writer.phase}`, 1);
+    note(tally, `killed while ${writer.phase}`);
     for (const [chore, count] of writer.chores) note(tally, NAMES[chore], count);
     tally.violations.push(...writer.violations.map((text) => `store ${number}: ${text}`));
     if (tally.rounds % PROGRESS_ROUNDS === 0) {
@@ -73,7 +66,7 @@ async function killOneStore(context: ScenarioContext, number: number, tally: Tal
     if (tally.violations.length > 0) return;
   }
   const expected = { acknowledged, asked: askedAfter(acknowledged) };
-  const violations = await lookAtLast(store, expected);
+  const violations = await lookAtStore(store, expected);
   tally.violations.push(...violations.map((text) => `store ${number}, at the end: ${text}`));
 }
 
@@ -104,24 +97,8 @@ function drawChores(
   return all.filter((chore) => chore === phase || random.chance(0.3));
 }
 
-/** Opens the store once more, without a writer, and closes it in good order. */
-async function lookAtLast(settings: StoreSettings, expected: Expected): Promise<readonly string[]> {
-  try {
-    const store = await openStore(settings);
-    const { violations } = await verifyStore(store, expected);
-    await store.close();
-    return violations;
-  } catch (error) {
-    return [`the store cannot be opened or read: ${String(error)}`];
-  }
-}
-
 const NAMES: Readonly<Record<Chore, string>> = {
   checkpoint: "checkpoints",
   copy: "copies restored and verified",
   rotation: "changes of keys",
 };
-
-function note(tally: Tally, name: string, count: number): void {
-  tally.counts[name] = (tally.counts[name] ?? 0) + count;
-}

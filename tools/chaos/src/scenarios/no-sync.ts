@@ -1,12 +1,7 @@
 import { type PowerCutOptions, cutPower } from "../power-cuts.ts";
-import { ReflinkDisk, lackForReflinkDisk } from "../reflink-disk.ts";
+import { type ReflinkDisk, withReflinkDisk } from "../reflink-disk.ts";
 import { findLibrary } from "../requirements.ts";
-import {
-  type Scenario,
-  type ScenarioContext,
-  type ScenarioResult,
-  skippedBecause,
-} from "../scenario.ts";
+import { type Scenario, type ScenarioContext, type ScenarioResult } from "../scenario.ts";
 
 /** Sabotage of the log: it writes without O_DSYNC and syncs nothing. */
 const MUTANT = "wal.skip-datasync";
@@ -23,17 +18,7 @@ export const noSync: Scenario = {
   name: "no-sync",
   description: "power-cut without syncs, which must report loss; a round is one image; needs root",
   rounds: 20,
-  run: async (context) => {
-    const lack = lackForReflinkDisk();
-    if (lack !== undefined) return skippedBecause(lack);
-    let disk: ReflinkDisk;
-    try {
-      disk = ReflinkDisk.create(context.sandbox);
-    } catch (error) {
-      return skippedBecause(String(error));
-    }
-    return runControls(context, disk);
-  },
+  run: (context) => withReflinkDisk(context.sandbox, (disk) => runControls(context, disk)),
 };
 
 async function runControls(context: ScenarioContext, disk: ReflinkDisk): Promise<ScenarioResult> {
