@@ -67,7 +67,7 @@ class MeasureRun {
     const peers = (measure.peers ?? []).filter(
       (peer) => this.#options.wantsPeer(peer.name) && this.#options.wantsRow(rowId(measure, peer)),
     );
-    const wantsOwnRow = this.#options.wantsRow(measure.id);
+    const wantsOwnRow = measure.isOnlyBesidePeers !== true && this.#options.wantsRow(measure.id);
     if (wantsOwnRow || peers.length > 0) {
       await this.#whilePrepared(measure, measure.id, async (note) => {
         if (wantsOwnRow) await this.#measureAlone(note);
@@ -164,7 +164,7 @@ function rowId(measure: Measure, peer?: Peer): string {
 /** Every row a suite can give, in order. */
 export function rowIdsOf(measures: readonly Measure[]): string[] {
   return measures.flatMap((measure) => [
-    measure.id,
+    ...(measure.isOnlyBesidePeers === true ? [] : [measure.id]),
     ...(measure.peers ?? []).map((peer) => rowId(measure, peer)),
   ]);
 }

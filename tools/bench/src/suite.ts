@@ -40,6 +40,8 @@ export interface Measure extends Contender {
   readonly samples?: number;
   /** Who is measured against it, each in a row of its own. */
   readonly peers?: readonly Peer[];
+  /** It has no row without a peer: another measure of this id has. */
+  readonly isOnlyBesidePeers?: boolean;
 }
 
 export interface Peer extends Contender {

@@ -11,6 +11,8 @@ import {
   type Subject,
   onStores,
 } from "../measures/store-measure.ts";
+import { transactionMeasures } from "../measures/transactions.ts";
+import { versionBytes } from "../measures/version-bytes.ts";
 import { space } from "../measures/space.ts";
 import { loopDelays, writeAmplification } from "../measures/upkeep.ts";
 import { dropPageCache, noteOnPageCache } from "../page-cache.ts";
@@ -64,6 +66,8 @@ export const embeddedSuite: Suite = {
     encryptedPut(),
     ...hotCopies(),
     residentMemory(),
+    ...transactionMeasures(),
+    versionBytes(),
   ],
 };
 

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "@kvs/client";
 import { assert } from "@kvs/env";
-import { type Database } from "@kvs/protocol";
+import { type Database, type Transaction } from "@kvs/protocol";
 import { runCallers } from "../load.ts";
 import { type Sample } from "../sample.ts";
 import { CITIES } from "../servers/cities.ts";
@@ -15,6 +15,7 @@ import { type Contender, type Measure, type RunContext, type Suite } from "../su
 const KEYS_FULL = 100_000;
 const KEYS_QUICK = 10_000;
 const VALUE: string = "v".repeat(100);
+const TRANSACTIONS = 20_000;
 /** Keys of one request while the keys are put there. */
 const LOAD_BATCH = 1000;
 /** Steps over the keys in an order that looks random and comes to each of them: a large prime. */
@@ -42,6 +43,7 @@ export const serverSuite: Suite = {
     put(1, 1500),
     put(64, 20_000),
     put(512, 50_000),
+    transactions(),
   ],
 };
 
@@ -113,6 +115,51 @@ function put(callers: number, operations: number): Measure {
       subject.pid,
     ),
   );
+}
+
+/** Two reads and two writes in a transaction, each a question and an answer, 64 callers. */
+function transactions(): Measure {
+  let server: KvsServer;
+  let database: Database;
+  let keys: number;
+  return {
+    id: "server.txn-p99-ms.64",
+    unit: "ms",
+    better: "less",
+    prepare: async ({ folder, isQuick }) => {
+      keys = isQuick ? KEYS_QUICK : KEYS_FULL;
+      const dataFolder = join(folder, "kvs-keys");
+      const isLoaded = existsSync(dataFolder);
+      server = await KvsServer.start(dataFolder);
+      database = await connect(server.url("app"));
+      if (!isLoaded) await loadKvs(database, keys);
+      return {
+        type: "ready",
+        dispose: async () => {
+          await database.close();
+          await server.stop();
+        },
+      };
+    },
+    run: async (context) => {
+      const keyAt = (at: number): string => keyTextOf((at * STRIDE) % keys);
+      const sample = await runCallers(
+        64,
+        context.operations(TRANSACTIONS),
+        (index) =>
+          database.transaction((tx) => readAndWrite(tx, keyAt(2 * index), keyAt(2 * index + 1))),
+        server.pid,
+      );
+      return { ...sample, value: sample.p99! };
+    },
+  };
+}
+
+async function readAndWrite(tx: Transaction, a: string, b: string): Promise<void> {
+  const found = [await tx.get(a), await tx.get(b)];
+  assert(!found.includes(undefined), "every key that is read is there");
+  await tx.put(a, VALUE);
+  await tx.put(b, VALUE);
 }
 
 /** A server that holds the keys, and a client. */
