@@ -32,7 +32,8 @@ export { type StoreStats } from "./store-stats.ts";
 export { HybridClock, type Timestamp, timestampFromMs, timestampToMs } from "./timestamp.ts";
 export { type TxnErrorCode } from "./txn-error.ts";
 export { type LoadResult } from "./tree-loader.ts";
-export { type Savepoint, Transaction, type TransactionScan } from "./transactions/transaction.ts";
+export { Transaction } from "./transactions/transaction.ts";
+export { type TransactionScan } from "./transactions/transaction-scan.ts";
 export { type TransactionErrorCode } from "./transactions/transaction-error.ts";
 export { type TransactionSource } from "./transactions/transaction-context.ts";
 export {
@@ -43,6 +44,7 @@ export {
 } from "./transactions/transactions.ts";
 export {
   type Isolation,
+  type Savepoint,
   type TransactionMode,
   type TransactionOptions,
 } from "./transactions/transaction-options.ts";

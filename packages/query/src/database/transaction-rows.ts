@@ -48,8 +48,8 @@ export class TransactionRows implements RowAccess {
     this.#rows.end(isCounted);
   }
 
-  read(row: Uint8Array): Promise<VersionedValue | undefined> {
-    return this.#transaction.getEntry(row);
+  read(row: Uint8Array): VersionedValue | undefined | Promise<VersionedValue | undefined> {
+    return this.#transaction.read(row);
   }
 
   /**
@@ -77,7 +77,10 @@ export class TransactionRows implements RowAccess {
     evaluate: () => readonly Mutation[] | Promise<readonly Mutation[]>,
   ): Promise<Timestamp | undefined> {
     if (!this.#isChecked) {
-      for (const key of keys) await this.#transaction.getForUpdate(key);
+      for (const key of keys) {
+        const waiting = this.#transaction.lock(key);
+        if (waiting !== undefined) await waiting;
+      }
     }
     const evaluated = evaluate();
     const mutations = evaluated instanceof Promise ? await evaluated : evaluated;

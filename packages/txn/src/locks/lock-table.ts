@@ -5,6 +5,9 @@ import { findWaitCycle } from "./wait-graph.ts";
 /** Waits at the same time: beyond it new ones are refused. A wait takes some 300 bytes. */
 const LOCK_WAITS_MAX = 100_000;
 
+/** A waiter that holds more keys than this is looked for in the graph without a glance at them. */
+const GLANCE_KEYS_MAX = 64;
+
 /** Who holds and waits for locks: one transaction. */
 export interface LockOwner {
   /** For messages. */
@@ -50,11 +53,16 @@ export interface Wait {
   timer: Timer | undefined;
 }
 
-/** A key that somebody holds. */
-export interface Lock {
+/** A key that somebody holds and somebody waits for, or waited. */
+export class Lock {
   readonly key: string;
   holder: LockOwner;
-  readonly queue: Wait[];
+  readonly queue: Wait[] = [];
+
+  constructor(key: string, holder: LockOwner) {
+    this.key = key;
+    this.holder = holder;
+  }
 }
 
 /**
@@ -72,8 +80,9 @@ export interface Lock {
 export class LockTable {
   readonly #options: LockTableOptions;
   readonly #describeKey: (key: string) => string;
-  readonly #locks = new Map<string, Lock>();
-  readonly #held = new Map<LockOwner, Lock[]>();
+  /** By key: who holds it, or a lock with a queue once somebody has waited. */
+  readonly #locks = new Map<string, LockOwner | Lock>();
+  readonly #held = new Map<LockOwner, string[]>();
   readonly #waits = new Map<LockOwner, Wait[]>();
   #waitCount = 0;
   #deadlockCount = 0;
@@ -98,13 +107,13 @@ export class LockTable {
   }
 
   holds(owner: LockOwner, key: string): boolean {
-    return this.#locks.get(key)?.holder === owner;
+    return this.#holderOf(key) === owner;
   }
 
   /** Whether anybody but this one holds the key. */
   isHeldByOther(owner: LockOwner | undefined, key: string): boolean {
-    const lock = this.#locks.get(key);
-    return lock !== undefined && lock.holder !== owner;
+    const holder = this.#holderOf(key);
+    return holder !== undefined && holder !== owner;
   }
 
   /**
@@ -116,41 +125,48 @@ export class LockTable {
    */
   acquire(request: LockRequest): Promise<void> | undefined {
     const { owner, key } = request;
-    const lock = this.#locks.get(key);
-    if (lock === undefined) {
-      const made: Lock = { key, holder: owner, queue: [] };
-      this.#locks.set(key, made);
-      this.#noteHeld(owner, made);
+    const found = this.#locks.get(key);
+    if (found === undefined) {
+      this.#locks.set(key, owner);
+      this.#noteHeld(owner, key);
       return undefined;
     }
-    return lock.holder === owner ? undefined : this.#wait(lock, request);
+    if (found instanceof Lock)
+      return found.holder === owner ? undefined : this.#wait(found, request);
+    if (found === owner) return undefined;
+    const lock = new Lock(key, found);
+    this.#locks.set(key, lock);
+    return this.#wait(lock, request);
   }
 
   /** Unlocks one key. */
   release(owner: LockOwner, key: string): void {
-    const lock = this.#locks.get(key);
-    assert(lock !== undefined && lock.holder === owner, "only a lock that is held is released");
+    assert(this.holds(owner, key), "only a lock that is held is released");
     const held = this.#held.get(owner)!;
-    held.splice(held.indexOf(lock), 1);
+    held.splice(held.indexOf(key), 1);
     if (held.length === 0) this.#held.delete(owner);
-    this.#passOn(lock);
+    this.#passOn(key);
   }
 
   /**
    * Unlocks all that a transaction holds, and ends its waits.
    *
-   * @param error What its waits are told, if it has any.
+   * @param error Makes what its waits are told; called only if it has any.
    */
-  releaseAll(owner: LockOwner, error?: KvsError): void {
-    for (const wait of this.#waits.get(owner)?.slice() ?? []) {
+  releaseAll(owner: LockOwner, error?: () => KvsError): void {
+    const waits = this.#waits.get(owner);
+    if (waits !== undefined) {
       assert(error !== undefined, "who waits is told why it ends");
-      this.#endWait(wait);
-      wait.reject(error);
+      const told = error();
+      for (const wait of waits.slice()) {
+        this.#endWait(wait);
+        wait.reject(told);
+      }
     }
     const held = this.#held.get(owner);
     if (held === undefined) return;
     this.#held.delete(owner);
-    for (const lock of held) this.#passOn(lock);
+    for (const key of held) this.#passOn(key);
   }
 
   /** Gives all that one holds to another, who may hold others already. Neither waits. */
@@ -159,9 +175,11 @@ export class LockTable {
     const held = this.#held.get(from);
     if (held === undefined) return;
     this.#held.delete(from);
-    for (const lock of held) {
-      lock.holder = to;
-      this.#noteHeld(to, lock);
+    for (const key of held) {
+      const lock = this.#locks.get(key);
+      if (lock instanceof Lock) lock.holder = to;
+      else this.#locks.set(key, to);
+      this.#noteHeld(to, key);
     }
   }
 
@@ -182,7 +200,21 @@ export class LockTable {
       else waits.push(wait);
       this.#waitCount++;
       wait.timer = this.#options.clock.schedule(timeoutMs, () => this.#timeOut(wait, timeoutMs));
-      if (this.#options.ignoresCycles !== true) this.#breakCycles(owner);
+      if (this.#options.ignoresCycles !== true && this.#mayBeWaitedFor(owner)) {
+        this.#breakCycles(owner);
+      }
+    });
+  }
+
+  /** Whether anybody may wait for one who has just begun to wait, at the end of a queue. */
+  #mayBeWaitedFor(owner: LockOwner): boolean {
+    if (this.#waits.get(owner)!.length > 1) return true;
+    const held = this.#held.get(owner);
+    if (held === undefined) return false;
+    if (held.length > GLANCE_KEYS_MAX) return true;
+    return held.some((key) => {
+      const lock = this.#locks.get(key);
+      return lock instanceof Lock && lock.queue.length > 0;
     });
   }
 
@@ -216,16 +248,22 @@ export class LockTable {
     wait.reject(lockTimeoutError({ transaction: owner.id, key, holder, timeoutMs }));
   }
 
-  /** Gives a lock to the first that waits for it. */
-  #passOn(lock: Lock): void {
-    const [next] = lock.queue;
+  #holderOf(key: string): LockOwner | undefined {
+    const found = this.#locks.get(key);
+    return found instanceof Lock ? found.holder : found;
+  }
+
+  /** Gives a key to the first that waits for it. */
+  #passOn(key: string): void {
+    const lock = this.#locks.get(key);
+    const next = lock instanceof Lock ? lock.queue[0] : undefined;
     if (next === undefined || this.#options.losesWakeUps === true) {
-      this.#locks.delete(lock.key);
+      this.#locks.delete(key);
       return;
     }
-    lock.holder = next.owner;
-    this.#noteHeld(next.owner, lock);
-    for (const wait of lock.queue.filter(({ owner }) => owner === next.owner)) {
+    next.lock.holder = next.owner;
+    this.#noteHeld(next.owner, key);
+    for (const wait of next.lock.queue.filter(({ owner }) => owner === next.owner)) {
       this.#endWait(wait); // it may have asked twice
       wait.resolve();
     }
@@ -241,10 +279,10 @@ export class LockTable {
     this.#waitCount--;
   }
 
-  #noteHeld(owner: LockOwner, lock: Lock): void {
+  #noteHeld(owner: LockOwner, key: string): void {
     const held = this.#held.get(owner);
-    if (held === undefined) this.#held.set(owner, [lock]);
-    else held.push(lock);
+    if (held === undefined) this.#held.set(owner, [key]);
+    else held.push(key);
   }
 
   #stepOf({ owner, lock, site }: Wait, waitsFor: LockOwner): DeadlockStep {

@@ -32,8 +32,8 @@ export interface TransactionContext {
   publishedTs(): Timestamp;
   /** `undefined` if the lock is held now. */
   acquire(owner: LockOwner, name: string): Promise<void> | undefined;
-  /** @param error What its waits are told. */
-  releaseLocks(owner: LockOwner, error: KvsError): void;
+  /** @param error Makes what its waits are told, if it has any. */
+  releaseLocks(owner: LockOwner, error: () => KvsError): void;
   /** A key for people. */
   describe(name: string): string;
   noteConflict(): void;

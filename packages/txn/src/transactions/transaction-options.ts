@@ -24,6 +24,12 @@ export interface TransactionOptions {
   readonly lockTimeoutMs?: number;
 }
 
+/** A moment of a transaction to go back to. */
+export interface Savepoint {
+  readonly transaction: string;
+  readonly mark: number;
+}
+
 const TIMEOUT_MS_DEFAULT = 60_000;
 export const LOCK_TIMEOUT_MS_DEFAULT = 5000;
 

@@ -1,10 +1,14 @@
 import { type EntryBatch } from "../entry-batch.ts";
 import { MAIN_TREE } from "../batch-format.ts";
-import { type Entry } from "../scan.ts";
+import { type Entry, type ScanRange } from "../scan.ts";
 import { type NameRange, keyName, keyOfName } from "./key-name.ts";
 import { type OpenRange, type ReadSet } from "./read-set.ts";
-import { type TransactionScan } from "./transaction.ts";
 import { type WriteSet } from "./write-set.ts";
+
+/** A scan of a transaction. */
+export interface TransactionScan extends ScanRange {
+  readonly tree?: number;
+}
 
 export interface ScanSource {
   readonly writes: WriteSet;

@@ -2,7 +2,7 @@ import { type KvsError } from "@kvs/env";
 import { MAIN_TREE, checkSizes } from "../batch-format.ts";
 import { type LockOwner } from "../locks/lock-table.ts";
 import { type VersionedValue } from "../row-reader.ts";
-import { type Entry, type ScanRange } from "../scan.ts";
+import { type Entry } from "../scan.ts";
 import { type Snapshot } from "../snapshots.ts";
 import { type Timestamp } from "../timestamp.ts";
 import { keyName } from "./key-name.ts";
@@ -14,21 +14,11 @@ import {
   tooLargeError,
   tooOldToValidate,
 } from "./transaction-error.ts";
-import { type ResolvedTransactionOptions } from "./transaction-options.ts";
-import { scanTransaction } from "./transaction-scan.ts";
+import { type ResolvedTransactionOptions, type Savepoint } from "./transaction-options.ts";
+import { findConflict } from "./find-conflict.ts";
+import { type TransactionScan, scanTransaction } from "./transaction-scan.ts";
 import { type ProposeWrites, type TransactionContext } from "./transaction-context.ts";
 import { WriteSet } from "./write-set.ts";
-
-/** A moment of a transaction to go back to. */
-export interface Savepoint {
-  readonly transaction: string;
-  readonly mark: number;
-}
-
-/** A scan of a transaction. */
-export interface TransactionScan extends ScanRange {
-  readonly tree?: number;
-}
 
 /**
  * Reads and writes of which all take effect at one moment, or none. Begin it with
@@ -102,10 +92,20 @@ export class Transaction implements LockOwner, AsyncDisposable {
 
   /** As `get`, with the version of the value; 0 for one that this transaction wrote. */
   async getEntry(key: Uint8Array, tree: number = MAIN_TREE): Promise<VersionedValue | undefined> {
+    return this.read(key, tree);
+  }
+
+  /** As `getEntry`, at once if no page has to be loaded. */
+  read(
+    key: Uint8Array,
+    tree: number = MAIN_TREE,
+  ): VersionedValue | undefined | Promise<VersionedValue | undefined> {
     this.#use();
-    const name = keyName(tree, key);
-    if (this.#writes.has(name)) return this.#own(name);
-    this.#noteRead(name);
+    if (this.#reads !== undefined || this.#writes.size > 0) {
+      const name = keyName(tree, key);
+      if (this.#writes.has(name)) return this.#own(name);
+      this.#reads?.addPoint(name);
+    }
     return this.#readCommitted(key, tree);
   }
 
@@ -118,12 +118,15 @@ export class Transaction implements LockOwner, AsyncDisposable {
     key: Uint8Array,
     tree: number = MAIN_TREE,
   ): Promise<VersionedValue | undefined> {
+    const waiting = this.lock(key, tree);
+    if (waiting !== undefined) await waiting;
+    return this.read(key, tree);
+  }
+
+  /** As `getForUpdate`, without reading. @returns `undefined` if the key is locked now. */
+  lock(key: Uint8Array, tree: number = MAIN_TREE): Promise<void> | undefined {
     this.#useToWrite();
-    const name = keyName(tree, key);
-    await this.#lock(name);
-    if (this.#writes.has(name)) return this.#own(name);
-    this.#noteRead(name);
-    return this.#readCommitted(key, tree);
+    return this.#lock(keyName(tree, key));
   }
 
   /** The entries of a range in order, its own writes among them. @throws {KvsError} as `get`. */
@@ -147,24 +150,13 @@ export class Transaction implements LockOwner, AsyncDisposable {
    *   `TXN_VALUE_TOO_LARGE`: it is still open. `TXN_CONFLICT`, `TXN_DEADLOCK`, `TXN_LOCK_TIMEOUT`,
    *   `TXN_TIMEOUT` (retryable): it is rolled back.
    */
-  async put(key: Uint8Array, value: Uint8Array, tree: number = MAIN_TREE): Promise<void> {
-    this.#useToWrite();
-    checkSizes(key.length, value.length);
-    const name = keyName(tree, key);
-    const own = value.slice();
-    if (this.options.mode === "pessimistic") await this.#lock(name);
-    this.#requireRoom(key.length + own.length);
-    this.#writes.put(name, own);
+  put(key: Uint8Array, value: Uint8Array, tree: number = MAIN_TREE): Promise<void> {
+    return this.#write(key, value, tree);
   }
 
   /** Removes a key. @throws {KvsError} as `put`. */
-  async delete(key: Uint8Array, tree: number = MAIN_TREE): Promise<void> {
-    this.#useToWrite();
-    checkSizes(key.length, 0);
-    const name = keyName(tree, key);
-    if (this.options.mode === "pessimistic") await this.#lock(name);
-    this.#requireRoom(key.length);
-    this.#writes.delete(name);
+  delete(key: Uint8Array, tree: number = MAIN_TREE): Promise<void> {
+    return this.#write(key, undefined, tree);
   }
 
   /** A moment to go back to with `rollbackTo`. */
@@ -264,15 +256,20 @@ export class Transaction implements LockOwner, AsyncDisposable {
     return value === undefined ? undefined : { value: value.slice(), version: 0 };
   }
 
-  async #readCommitted(key: Uint8Array, tree: number): Promise<VersionedValue | undefined> {
+  #readCommitted(
+    key: Uint8Array,
+    tree: number,
+  ): VersionedValue | undefined | Promise<VersionedValue | undefined> {
     const snapshot = this.#takeSnapshot();
     const found = this.#context.source.read(
       key,
       snapshot === undefined ? { tree } : { tree, snapshot },
     );
-    const entry = found instanceof Promise ? await found : found;
-    this.#requireOpen();
-    return entry;
+    if (!(found instanceof Promise)) return found;
+    return found.then((entry) => {
+      this.#requireOpen();
+      return entry;
+    });
   }
 
   #scanCommitted(range: TransactionScan): ReturnType<TransactionContext["source"]["scanBatches"]> {
@@ -289,22 +286,34 @@ export class Transaction implements LockOwner, AsyncDisposable {
     return this.#snapshot;
   }
 
-  #noteRead(name: string): void {
-    this.#reads?.addPoint(name);
+  async #write(key: Uint8Array, value: Uint8Array | undefined, tree: number): Promise<void> {
+    this.#useToWrite();
+    const length = value?.length ?? 0;
+    checkSizes(key.length, length);
+    const name = keyName(tree, key);
+    const waiting = this.options.mode === "pessimistic" ? this.#lock(name) : undefined;
+    const own = waiting === undefined ? value : value?.slice();
+    if (waiting !== undefined) await waiting;
+    this.#requireRoom(key.length + length);
+    if (own === undefined) this.#writes.delete(name);
+    else this.#writes.put(name, own);
   }
 
-  async #lock(name: string): Promise<void> {
+  #lock(name: string): Promise<void> | undefined {
     const waiting = this.#context.acquire(this, name);
-    if (waiting !== undefined) {
-      try {
-        await waiting;
-      } catch (error) {
-        this.#end(undefined);
-        throw error;
-      }
-      this.#requireOpen();
-      this.#lastUseMs = this.#context.nowMs();
+    if (waiting !== undefined) return this.#lockLater(name, waiting);
+    this.#catchUpWith(name);
+    return undefined;
+  }
+
+  async #lockLater(name: string, waiting: Promise<void>): Promise<void> {
+    try {
+      await waiting;
+    } catch (error) {
+      this.#end(undefined);
+      throw error;
     }
+    this.#use();
     this.#catchUpWith(name);
   }
 
@@ -326,32 +335,21 @@ export class Transaction implements LockOwner, AsyncDisposable {
     const snapshot = this.#snapshot;
     if (snapshot === undefined || sabotage.skipsWriteCheck) return;
     if (!window.isWrittenAfter(name, snapshot.timestamp)) return;
-    const isUntouched = this.#reads === undefined ? !this.#hasRead : this.#hasUnchangedReads();
+    const isUntouched =
+      this.#reads === undefined
+        ? !this.#hasRead
+        : findConflict(this.#context, snapshot.timestamp, undefined, this.#reads) === undefined;
     if (!isUntouched && !sabotage.refreshesUnchecked) throw this.#failWith(this.#conflict(name));
     this.#snapshot = source.snapshot(); // all that it saw is the same there
     snapshot.close();
   }
 
-  #hasUnchangedReads(): boolean {
-    const { window, sabotage } = this.#context;
-    const timestamp = this.#snapshot!.timestamp;
-    if (timestamp < window.floor) return false;
-    return this.#reads!.firstChange(window, timestamp, sabotage) === undefined;
-  }
-
   /** @throws {KvsError} `TXN_CONFLICT`. */
   #validate(): void {
-    const { window, sabotage } = this.#context;
     const timestamp = this.#snapshot?.timestamp;
     if (timestamp === undefined) return;
-    if (timestamp < window.floor) throw this.#conflict(undefined);
-    if (!sabotage.skipsWriteCheck) {
-      for (const name of this.#writes.names()) {
-        if (window.isWrittenAfter(name, timestamp)) throw this.#conflict(name);
-      }
-    }
-    const changed = this.#reads?.firstChange(window, timestamp, sabotage);
-    if (changed !== undefined) throw this.#conflict(changed);
+    const conflict = findConflict(this.#context, timestamp, this.#writes, this.#reads);
+    if (conflict !== undefined) throw this.#conflict(conflict.name);
   }
 
   #conflict(name: string | undefined): KvsError {
@@ -391,7 +389,10 @@ export class Transaction implements LockOwner, AsyncDisposable {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#snapshot?.close();
-    this.#context.releaseLocks(this, error ?? endedError(this.id, "ended while this call waited"));
+    this.#context.releaseLocks(
+      this,
+      () => error ?? endedError(this.id, "ended while this call waited"),
+    );
     this.#context.ended(this, isCommitted);
   }
 }

@@ -260,7 +260,7 @@ export class Transactions {
       const owner: LockOwner = {
         id: `write ${age}`,
         age,
-        onVictim: (error) => this.#locks.releaseAll(owner, error),
+        onVictim: (error) => this.#locks.releaseAll(owner, () => error),
       };
       try {
         let waits: Promise<void>[] | undefined;
@@ -271,7 +271,7 @@ export class Transactions {
         if (waits !== undefined) await Promise.all(waits);
         return owner;
       } catch (error) {
-        this.#locks.releaseAll(owner, isKvsError(error) ? error : undefined);
+        this.#locks.releaseAll(owner, isKvsError(error) ? () => error : undefined);
         if (!isKvsError(error, "TXN_DEADLOCK") || tries === WRITE_TRIES_MAX) throw error;
       }
     }

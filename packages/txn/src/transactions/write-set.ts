@@ -5,10 +5,19 @@ import { type NameRange, isInRange, keyOfName, treeOfName } from "./key-name.ts"
 
 /** A delete, where the length of a value would be. */
 const DELETED = -1;
-const FIRST_BYTES = 256;
-const FIRST_ENTRIES = 8;
-/** What a write takes besides key and value: its place in the map, its name's head, three numbers. */
-const WRITE_OVERHEAD_BYTES = 80;
+/** Values lie in pieces of memory: the first one small, for most transactions write little. */
+const FIRST_PIECE_BYTES = 256;
+const PIECE_BYTES = 4096;
+/** Numbers of a write: its piece × 4096 + its place there, the length, the key's write before or −1. */
+const ADDRESS = 0;
+const LENGTH = 1;
+const BEFORE = 2;
+const NUMBERS = 3;
+/** Writes for which there is room at first: as many as V8 keeps on its own heap. */
+const FIRST_WRITES = 4;
+const GROWTH = 1.5;
+/** What a write takes besides key and value: its places in maps and lists, and its lock. */
+const WRITE_OVERHEAD_BYTES = 150;
 
 /** What a transaction wrote to a key: a value, or `undefined` for a delete. */
 export interface OwnWrite {
@@ -16,19 +25,18 @@ export interface OwnWrite {
 }
 
 /**
- * What a transaction has written and not committed. Values lie one behind the other in one piece of
- * memory, so that a write costs its bytes and some 80 more, and no object.
+ * What a transaction has written and not committed. Values lie one behind the other in pieces of
+ * memory, so that a write costs its bytes and little more, and no object.
  */
 export class WriteSet {
   /** Where each key's latest write is. */
   readonly #places = new Map<string, number>();
-  #bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
-  #end = 0;
-  /** By place: where the value begins, and its length or `DELETED`. */
-  #from = new Uint32Array(FIRST_ENTRIES);
-  #length = new Int32Array(FIRST_ENTRIES);
-  /** By place: the place that the key had before, −1 for none. */
-  #before = new Int32Array(FIRST_ENTRIES);
+  readonly #pieces: Uint8Array[] = [];
+  /** How much of the last piece is used. */
+  #used = 0;
+  #valueBytes = 0;
+  /** By place: its numbers. */
+  #entries: Int32Array | undefined;
   readonly #names: string[] = [];
   #nameBytes = 0;
   /** Names in order, made when a range is asked for. */
@@ -41,7 +49,7 @@ export class WriteSet {
 
   /** Bytes that it takes, about. */
   get sizeBytes(): number {
-    return this.#end + this.#nameBytes + this.#names.length * WRITE_OVERHEAD_BYTES;
+    return this.#valueBytes + this.#nameBytes + this.#names.length * WRITE_OVERHEAD_BYTES;
   }
 
   /** Every key written, in no order. */
@@ -61,14 +69,15 @@ export class WriteSet {
   }
 
   put(name: string, value: Uint8Array): void {
-    const from = this.#reserve(value.length);
-    this.#bytes.set(value, from);
-    this.#end = from + value.length;
-    this.#add(name, from, value.length);
+    const piece = this.#pieceFor(value.length);
+    piece.set(value, this.#used);
+    this.#add(name, value.length);
+    this.#used += value.length;
+    this.#valueBytes += value.length;
   }
 
   delete(name: string): void {
-    this.#add(name, this.#end, DELETED);
+    this.#add(name, DELETED);
   }
 
   /** A moment to go back to. */
@@ -82,14 +91,14 @@ export class WriteSet {
     while (this.#names.length > mark) {
       const place = this.#names.length - 1;
       const name = this.#names.pop()!;
-      const before = this.#before[place]!;
+      const before = this.#number(place, BEFORE);
       this.#nameBytes -= name.length;
       if (before >= 0) this.#places.set(name, before);
       else {
         this.#places.delete(name);
         this.#sorted = undefined;
       }
-      this.#end = this.#from[place]!;
+      this.#takeBack(this.#number(place, ADDRESS), this.#number(place, LENGTH));
     }
   }
 
@@ -109,46 +118,57 @@ export class WriteSet {
   }
 
   #valueAt(place: number): Uint8Array | undefined {
-    const length = this.#length[place]!;
+    const length = this.#number(place, LENGTH);
     if (length === DELETED) return undefined;
-    const from = this.#from[place]!;
-    return this.#bytes.subarray(from, from + length);
+    const address = this.#number(place, ADDRESS);
+    const from = address % PIECE_BYTES;
+    return this.#pieces[Math.floor(address / PIECE_BYTES)]!.subarray(from, from + length);
   }
 
-  // oxlint-disable-next-line eslint/max-params -- an entry of three arrays
-  #add(name: string, from: number, length: number): void {
+  /** The room of the latest value is free again. */
+  #takeBack(address: number, length: number): void {
+    if (length === DELETED) return;
+    this.#pieces.length = Math.floor(address / PIECE_BYTES) + 1;
+    this.#used = address % PIECE_BYTES;
+    this.#valueBytes -= length;
+  }
+
+  #number(place: number, which: number): number {
+    return this.#entries![place * NUMBERS + which]!;
+  }
+
+  #add(name: string, length: number): void {
     const place = this.#names.length;
-    if (place === this.#from.length) this.#growEntries();
-    this.#from[place] = from;
-    this.#length[place] = length;
-    this.#before[place] = this.#places.get(name) ?? -1;
+    const before = this.#places.get(name);
+    const entries = this.#entriesFor(place);
+    entries[place * NUMBERS + ADDRESS] = (this.#pieces.length - 1) * PIECE_BYTES + this.#used;
+    entries[place * NUMBERS + LENGTH] = length;
+    entries[place * NUMBERS + BEFORE] = before ?? -1;
     this.#names.push(name);
     this.#nameBytes += name.length;
-    if (!this.#places.has(name)) this.#sorted = undefined;
+    if (before === undefined) this.#sorted = undefined;
     this.#places.set(name, place);
   }
 
-  #reserve(bytes: number): number {
-    const needed = this.#end + bytes;
-    if (needed > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
-      grown.set(this.#bytes.subarray(0, this.#end));
-      this.#bytes = grown;
-    }
-    return this.#end;
+  /** The piece whose next bytes are free, as many as these. A value lies in one, or has its own. */
+  #pieceFor(bytes: number): Uint8Array {
+    const last = this.#pieces.at(-1);
+    const isFull = this.#used >= PIECE_BYTES || last === undefined;
+    if (!isFull && this.#used + bytes <= last.length) return last;
+    const usual = last === undefined ? FIRST_PIECE_BYTES : PIECE_BYTES;
+    const piece = new Uint8Array(Math.max(bytes, usual));
+    this.#pieces.push(piece);
+    this.#used = 0;
+    return piece;
   }
 
-  #growEntries(): void {
-    const length = 2 * this.#from.length;
-    const from = new Uint32Array(length);
-    const lengths = new Int32Array(length);
-    const before = new Int32Array(length);
-    from.set(this.#from);
-    lengths.set(this.#length);
-    before.set(this.#before);
-    this.#from = from;
-    this.#length = lengths;
-    this.#before = before;
+  #entriesFor(place: number): Int32Array {
+    const entries = (this.#entries ??= new Int32Array(FIRST_WRITES * NUMBERS));
+    if ((place + 1) * NUMBERS <= entries.length) return entries;
+    const grown = new Int32Array(Math.ceil(place * GROWTH) * NUMBERS);
+    grown.set(entries);
+    this.#entries = grown;
+    return grown;
   }
 }
 

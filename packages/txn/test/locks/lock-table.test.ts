@@ -20,7 +20,7 @@ class TestOwner implements LockOwner {
 
   onVictim(error: KvsError): void {
     this.rolledBackBy = error;
-    this.#table.releaseAll(this, error);
+    this.#table.releaseAll(this, () => error);
   }
 
   lock(key: string, timeoutMs = 1000): Promise<string> {
@@ -135,7 +135,7 @@ test("REL-DL6 one who gives up while it waits leaves the queue, and the next in 
   await a!.lock("k");
   const gone = b!.lock("k");
   const next = c!.lock("k");
-  table.releaseAll(b!, new Error("gone") as KvsError);
+  table.releaseAll(b!, () => new Error("gone") as KvsError);
   expect(await gone).toBe("Error: gone");
   a!.end();
   expect(await next).toBe("held");

@@ -219,6 +219,10 @@ test("REL-C4 the sabotage txn.decide-before-durable loses one side after a crash
     await life(
       storage,
       async (banks) => {
+        banks.b.afterPrepare = () => {
+          banks.b.failures = 1; // the first commit, so that it comes later than the other's
+          return Promise.resolve();
+        };
         isCounting = true;
         await transfer(banks, "gid", 7);
         await banks.coordinator.settled();
