@@ -21,7 +21,8 @@ export class ReadSet {
   readonly #pointsMax: number;
   readonly #points = new Set<string>();
   #ranges: NameRange[] = [];
-  readonly #open = new Set<OpenRange>();
+  /** Made with the first range: most transactions have none. */
+  #open: Set<OpenRange> | undefined;
 
   constructor(pointsMax: number = POINTS_MAX) {
     this.#pointsMax = pointsMax;
@@ -34,13 +35,13 @@ export class ReadSet {
 
   /** Begins a range: move its ends before what lies between them is told to anybody. */
   openRange(range: OpenRange): OpenRange {
-    this.#open.add(range);
+    (this.#open ??= new Set()).add(range);
     return range;
   }
 
   /** The range grows no more. */
   closeRange(range: OpenRange): void {
-    if (!this.#open.delete(range)) return;
+    if (this.#open?.delete(range) !== true) return;
     this.#ranges.push(range);
     if (this.#ranges.length > RANGES_MAX) this.#ranges = spansOf(this.#ranges);
   }
@@ -55,13 +56,7 @@ export class ReadSet {
       for (const name of this.#points) if (window.isWrittenAfter(name, timestamp)) return name;
     }
     if (sabotage.skipsRanges) return undefined;
-    for (const ranges of [this.#ranges, this.#open]) {
-      for (const range of ranges) {
-        const found = window.writtenInRange(range, timestamp);
-        if (found !== undefined) return found;
-      }
-    }
-    return undefined;
+    return changeIn(this.#ranges, window, timestamp) ?? changeIn(this.#open, window, timestamp);
   }
 
   #widenPoints(): void {
@@ -75,6 +70,19 @@ export class ReadSet {
 export interface ReadSabotage {
   readonly skipsPoints: boolean;
   readonly skipsRanges: boolean;
+}
+
+function changeIn(
+  ranges: Iterable<NameRange> | undefined,
+  window: ConflictWindow,
+  timestamp: Timestamp,
+): string | undefined {
+  if (ranges === undefined) return undefined;
+  for (const range of ranges) {
+    const found = window.writtenInRange(range, timestamp);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The range of one key alone. */

@@ -6,6 +6,8 @@ import { keyTextOf, randomValues } from "./sample-pairs.ts";
 
 /** Keys of one batch of a load. */
 const LOAD_BATCH = 1000;
+/** Several pairs of each page are among those rewritten before anything is measured. */
+const SETTLE_STEP = 16;
 const VALUE_BYTES = 100;
 
 /** A database full of keys, and values to put there. */
@@ -19,16 +21,24 @@ export interface TransactionSubject {
 export async function openTransactions(path: string, keys: number): Promise<TransactionSubject> {
   const db = await open(path, { memoryBytes: CACHE_BYTES });
   const values = randomValues(VALUE_BYTES);
-  if ((await db.kv.get(keyTextOf(keys - 1))) === undefined) await load(db, keys, values);
+  if ((await db.kv.get(keyTextOf(keys - 1))) === undefined) await load(db, keys, values, 1);
+  await load(db, keys, values, SETTLE_STEP);
   return { db, keys, values };
 }
 
-async function load(db: Database, keys: number, values: readonly Uint8Array[]): Promise<void> {
-  for (let from = 0; from < keys; from += LOAD_BATCH) {
+/** Puts every key whose number is a multiple of `step`. */
+// oxlint-disable-next-line eslint/max-params -- which keys, and what to put there
+async function load(
+  db: Database,
+  keys: number,
+  values: readonly Uint8Array[],
+  step: number,
+): Promise<void> {
+  for (let from = 0; from < keys; from += LOAD_BATCH * step) {
     await db.kv.batch(
-      Array.from({ length: Math.min(LOAD_BATCH, keys - from) }, (_, at) => ({
+      Array.from({ length: Math.min(LOAD_BATCH, Math.ceil((keys - from) / step)) }, (_, at) => ({
         type: "put" as const,
-        key: keyTextOf(from + at),
+        key: keyTextOf(from + at * step),
         value: values[(from + at) % values.length]!,
       })),
     );
