@@ -1,6 +1,7 @@
 import { type Suite } from "./suite.ts";
 import { embeddedSuite } from "./suites/embedded.ts";
 import { nodeSuite } from "./suites/node.ts";
+import { raftSuite } from "./suites/raft.ts";
 import { recoverySuite } from "./suites/recovery.ts";
 import { serverSuite } from "./suites/server.ts";
 import { simSuite } from "./suites/sim.ts";
@@ -11,5 +12,6 @@ export const suites: readonly Suite[] = [
   nodeSuite,
   embeddedSuite,
   recoverySuite,
+  raftSuite,
   serverSuite,
 ];

@@ -14,7 +14,7 @@ export type LogWrite = Pick<Ready, "hardState" | "newBase" | "cutFrom" | "entrie
  *    was synced, and perhaps more of what was written, in order.
  * 3. `read` answers what was written, durable or not.
  *
- * The conformance suite `logStoreConformance` of `@kvs/raft/testing` checks this.
+ * The conformance suite `logStoreConformance` of `@kvs/raft/conformance` checks this.
  */
 export interface GroupLog extends EntryReader {
   image(): LogImage;
