@@ -110,8 +110,11 @@ export class TreeWriter {
       staleTo = this.#staleTo(slot, staleFrom);
     }
     const wanted = cell + ENTRY_BYTES - this.#bytesOf(staleFrom, staleTo);
-    if (freeBytes(view) < wanted) return this.#makeRoom(horizon, wanted);
-
+    if (freeBytes(view) < wanted) {
+      const slots = this.#prunable(horizon);
+      if (!this.#sufficesWithout(slots, cell)) return this.#makeRoom(slots, wanted);
+      return this.#insertFor(slots, slot, value);
+    }
     const writer = this.#writer;
     writer.begin("row");
     if (staleTo > staleFrom) this.#removal.writeRemove(this.#leaf, staleFrom, staleTo - staleFrom);
@@ -179,7 +182,9 @@ export class TreeWriter {
     const { view, probe } = this.#descent;
     const old = ENTRY_BYTES + cellLength(view, slot);
     const wanted = ENTRY_BYTES + leafCellLength(view, probe, value);
-    if (freeBytes(view) + old < wanted) return this.#makeRoom(horizon, wanted - old);
+    if (freeBytes(view) + old < wanted) {
+      return this.#makeRoom(this.#prunable(horizon), wanted - old);
+    }
     const freed: Run<PageId>[] = [];
     const removal = this.#removal;
     if (!removal.canFree(this.#leaf, slot, freed)) {
@@ -232,11 +237,45 @@ export class TreeWriter {
     return bytes;
   }
 
+  /** What can go from a full leaf, unless that was tried already. */
+  #prunable(horizon: number): readonly number[] {
+    if (this.#hasVacuumed) return NO_SLOTS;
+    return prunableSlots(this.#descent.view, horizon, this.#prunesTombstonesEarly, this.#isSeen);
+  }
+
+  /** Whether a row's cell fits once these slots are gone, and they can go at once. */
+  #sufficesWithout(slots: readonly number[], cell: number): boolean {
+    const { view } = this.#descent;
+    let free = freeBytes(view);
+    for (const slot of slots) {
+      if ((entryInfo(view, slot) & INFO_OVERFLOW) !== 0) return false;
+      free += ENTRY_BYTES + cellLength(view, slot);
+    }
+    return free >= cell + ENTRY_BYTES;
+  }
+
+  /** Inserts a row in the same mini-transaction in which what can go from the full leaf goes. */
+  #insertFor(slots: readonly number[], slot: number, value: RowValue): true {
+    const writer = this.#writer;
+    const { view, probe } = this.#descent;
+    const at = slot - slots.filter((gone) => gone < slot).length;
+    writer.begin("row");
+    for (let last = slots.length; last > 0;) {
+      let first = last - 1; // slots side by side go as one
+      while (first > 0 && slots[first - 1] === slots[first]! - 1) first--;
+      this.#removal.writeRemove(this.#leaf, slots[first]!, last - first);
+      last = first;
+    }
+    writeRowInsert(writer.ops, view, at, { probe, value });
+    writer.apply(this.#leaf.frame);
+    writer.end();
+    this.#tree.changeVersion++;
+    return true;
+  }
+
   /** Removes what can go from a full leaf; if that is not enough, the next step splits it. */
-  #makeRoom(horizon: number, wanted: number): false {
+  #makeRoom(slots: readonly number[], wanted: number): false {
     if (!this.#hasVacuumed) {
-      const { view } = this.#descent;
-      const slots = prunableSlots(view, horizon, this.#prunesTombstonesEarly, this.#isSeen);
       const hasAny = slots.length > 0;
       this.#hasVacuumed = !hasAny || this.#removal.remove(this.#leaf, slots, UPKEEP);
       if (hasAny && freeBytes(this.#descent.view) >= wanted) return false;
@@ -254,5 +293,6 @@ export class TreeWriter {
   }
 }
 
+const NO_SLOTS: readonly number[] = [];
 /** What nobody can need is not brought back. */
 const UPKEEP = { undo: "none", freesValues: true } as const;

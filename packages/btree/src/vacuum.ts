@@ -44,7 +44,7 @@ export function prunableSlots(
   while (from < count) {
     let to = from + 1;
     while (to < count && hasSameKey(page, to - 1, to)) to++;
-    const visible = firstAtOrBelow(page, from, to, horizon);
+    const visible = visibleSlot(page, from, to, horizon);
     for (let slot = from + 1; slot < visible; slot++)
       if (!seesSlot(page, slot, isSeen)) slots.push(slot);
     const isTombstone = visible < to && (entryInfo(page, visible) & INFO_TOMBSTONE) !== 0;
@@ -63,6 +63,16 @@ function firstAtOrBelow(page: PageView, from: number, to: number, horizon: numbe
   let slot = from;
   while (slot < to && leafVersion(page, slot) > horizon) slot++;
   return slot;
+}
+
+/**
+ * As `firstAtOrBelow`, where it makes a difference: a key's only row, unless it is a tombstone, stays in
+ * any case, and its cell, which is in no cache mostly, is not looked at.
+ */
+// oxlint-disable-next-line eslint/max-params -- a page, a range of it, and the horizon
+function visibleSlot(page: PageView, from: number, to: number, horizon: number): number {
+  const isAlone = to === from + 1 && (entryInfo(page, from) & INFO_TOMBSTONE) === 0;
+  return isAlone ? from : firstAtOrBelow(page, from, to, horizon);
 }
 
 /** Whether a reader may fall to this version, which is not the newest of its key. */
