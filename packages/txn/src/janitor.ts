@@ -14,6 +14,8 @@ import { type Timestamp } from "./timestamp.ts";
 
 /** Places remembered; beyond it the oldest are forgotten, and later writes nearby prune them. */
 const PLACES_MAX = 8192;
+/** Places that are done with are cut off so many at a time: one at a time would move all others. */
+const DONE_PLACES_MAX = 1024;
 /** Values from this length on may have pages of their own, which only a vacuum gives back. */
 const LONG_VALUE_BYTES = 512;
 /** Leaves looked at in one turn among the batches: about a millisecond. */
@@ -54,8 +56,10 @@ export class Janitor {
   readonly #probe = new Probe();
   readonly #reader = new BatchReader();
   #places: Place[] = [];
-  /** How many of them, from the start, were looked at while an old reader held on to them. */
-  #lookedCount = 0;
+  /** Where the places begin that are not done with. */
+  #head = 0;
+  /** Where those begin that were not looked at while an old reader held on to them. */
+  #looked = 0;
   #timer: Timer | undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -73,17 +77,15 @@ export class Janitor {
       const key = batch.slice(reader.keyFrom, reader.keyTo);
       this.#places.push({ tree: reader.tree, key, timestamp });
     }
-    const surplus = this.#places.length - PLACES_MAX;
-    if (surplus > 0) {
-      this.#places = this.#places.slice(surplus);
-      this.#lookedCount = Math.max(0, this.#lookedCount - surplus);
-    }
+    const surplus = this.#places.length - this.#head - PLACES_MAX;
+    if (surplus > 0) this.#drop(surplus);
     this.#schedule();
   }
 
   /** Notes the leaves of a batch that was taken back: they may be left empty. */
   noteUndone(tree: number, key: Uint8Array): void {
-    if (this.#places.length < PLACES_MAX) this.#places.push({ tree, key, timestamp: 0 });
+    const count = this.#places.length - this.#head;
+    if (count < PLACES_MAX) this.#places.push({ tree, key, timestamp: 0 });
     this.#schedule();
   }
 
@@ -95,7 +97,8 @@ export class Janitor {
   }
 
   #schedule(delayMs: number = DELAY_MS): void {
-    if (this.#timer !== undefined || this.#isStopped || this.#places.length === 0) return;
+    if (this.#timer !== undefined || this.#isStopped) return;
+    if (this.#places.length === this.#head) return;
     const { clock, trace } = this.#parts.environment;
     this.#timer = clock.schedule(delayMs, () => {
       this.#timer = undefined;
@@ -126,9 +129,9 @@ export class Janitor {
   }
 
   #hasWork(limit: Timestamp): boolean {
-    const [first] = this.#places;
+    const first = this.#places[this.#head];
     if (first !== undefined && first.timestamp <= limit) return true;
-    const next = this.#places[this.#lookedCount];
+    const next = this.#places[Math.max(this.#head, this.#looked)];
     return next !== undefined && next.timestamp <= this.#parts.publisher.publishedTs;
   }
 
@@ -137,11 +140,23 @@ export class Janitor {
    * once, for versions between that reader and the present, and stays for when the reader is gone.
    */
   #take(limit: Timestamp): Place {
-    const [first] = this.#places;
+    const first = this.#places[this.#head];
     assert(first !== undefined, "there is work");
-    if (first.timestamp > limit) return this.#places[this.#lookedCount++]!;
-    this.#places.shift();
-    this.#lookedCount = Math.max(0, this.#lookedCount - 1);
+    if (first.timestamp > limit) {
+      const next = Math.max(this.#head, this.#looked);
+      this.#looked = next + 1;
+      return this.#places[next]!;
+    }
+    this.#drop(1);
     return first;
+  }
+
+  /** Forgets the oldest places. */
+  #drop(count: number): void {
+    this.#head += count;
+    if (this.#head < DONE_PLACES_MAX && this.#head < this.#places.length) return;
+    this.#places.splice(0, this.#head);
+    this.#looked = Math.max(0, this.#looked - this.#head);
+    this.#head = 0;
   }
 }
