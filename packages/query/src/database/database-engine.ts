@@ -6,6 +6,7 @@ import {
   checkDatabaseName,
 } from "@kvs/protocol";
 import { type CommitPipe, type StoreStats, Transactions } from "@kvs/txn";
+import { userCallSite } from "./call-site.ts";
 import { Expiry } from "./expiry.ts";
 import { LocalDatabase } from "./local-database.ts";
 import { type RowSource, RowStore } from "./row-store.ts";
@@ -53,6 +54,7 @@ export class DatabaseEngine implements DatabaseProvider {
     const transactions = await Transactions.open(environment, {
       source,
       pipe,
+      callSite: userCallSite,
       describeKey: (row, tree) => (engine === undefined ? undefined : engine.#describe(row, tree)),
       ...prepared,
     });

@@ -137,7 +137,7 @@ export class DocumentStore<T extends object> implements Collection<T> {
     checkVersion(ifVersion);
     const encodedId = encodeId(id);
     const data = encodeDocument(withoutId(replacement, id) as DocumentObject);
-    return this.#writeOne(encodedId, upsert, (current, key) => {
+    return await this.#writeOne(encodedId, upsert, (current, key) => {
       if (ifVersion !== undefined && ifVersion !== current) throw mismatch(id, ifVersion, current);
       if (current === 0 && !upsert) return [];
       return [{ type: "put", key, value: documentRow(current + 1, data) }];
@@ -146,7 +146,7 @@ export class DocumentStore<T extends object> implements Collection<T> {
 
   async delete(id: string, { ifVersion }: DocumentCondition = {}): Promise<boolean> {
     checkVersion(ifVersion);
-    return this.#writeOne(encodeId(id), false, (current, key) => {
+    return await this.#writeOne(encodeId(id), false, (current, key) => {
       if (ifVersion !== undefined && ifVersion !== current) throw mismatch(id, ifVersion, current);
       return current === 0 ? [] : [{ type: "delete", key }];
     });

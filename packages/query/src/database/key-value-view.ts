@@ -64,7 +64,7 @@ export class KeyValueView implements KeyValue {
 
   async delete(key: Key, { ifVersion }: VersionCondition = {}): Promise<boolean> {
     checkVersion(ifVersion);
-    return this.#raw.deleteRaw(encodeKey(key), { ifVersion });
+    return await this.#raw.deleteRaw(encodeKey(key), { ifVersion });
   }
 
   async *scan<V = DocumentValue>(range: KeyRangeOptions = {}): AsyncGenerator<KeyEntry<V>> {
