@@ -17,6 +17,10 @@ export function versionBytes(): Measure {
     id: "embedded.version-bytes",
     unit: "bytes",
     better: "less",
+    prepare: async () =>
+      globalThis.gc === undefined
+        ? { type: "unavailable", reason: "memory is measured with --expose-gc" }
+        : { type: "ready" },
     run: async (context) => ({ value: await overheadPerWrite(context) }),
   };
 }
