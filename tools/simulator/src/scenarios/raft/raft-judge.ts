@@ -85,8 +85,10 @@ export class RaftJudge {
   splitVotes = 0;
   /** Whether something did not come to pass in time: what follows from it is not asked for. */
   isLate = false;
-  /** The highest term that a node spoke of, and the newest state that it had durably. */
+  /** The highest term that a node spoke of, and that of its earlier lives. */
   readonly #spoken = new Map<number, number>();
+  readonly #spokenBefore = new Map<number, number>();
+  /** The newest state that a node had durably. */
   readonly #durable = new Map<number, number>();
 
   constructor(probe: (state: string) => void) {
@@ -132,13 +134,14 @@ export class RaftJudge {
     const { from, term } = message;
     if ("isPreVote" in message && message.isPreVote) return;
     if (!isPromise(message)) return;
-    const spoken = this.#spoken.get(from) ?? 0;
-    if (term < spoken)
-      this.broke(
-        "terms never go back",
-        `n${from} spoke of ${spoken}, then of ${term} (${message.type})`,
-      );
-    else this.#spoken.set(from, term);
+    // Answers that wait for one sync leave peer by peer, so that an older term's may follow a newer's:
+    // nothing that a network may not do. What a node said before a crash it has to know after it.
+    const before = this.#spokenBefore.get(from) ?? 0;
+    if (term < before) {
+      const facts = `n${from} spoke of ${before}, and after a restart of ${term} (${message.type})`;
+      this.broke("terms never go back", facts);
+    }
+    this.#spoken.set(from, Math.max(term, this.#spoken.get(from) ?? 0));
     if (message.type === "vote-request") this.#onCandidate(from, term);
     if (message.type === "vote-response" && message.granted) this.#vote(from, term, message.to);
     if (message.type === "snapshot-request" && message.offset > 0) this.probe("image-piece");
@@ -192,6 +195,11 @@ export class RaftJudge {
     if (index < known)
       this.broke("durable states never go back", `n${id}: ${known}, then ${index}`);
     this.#durable.set(id, Math.max(known, index));
+  }
+
+  /** A process starts, and speaks from now on as what it recovered. */
+  onRecovered(id: number): void {
+    this.#spokenBefore.set(id, this.#spoken.get(id) ?? 0);
   }
 
   /** A process starts with a state as of `index`. */

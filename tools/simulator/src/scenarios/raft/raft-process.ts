@@ -48,6 +48,7 @@ export async function runProcess(
     addressOf: (node) => `ws://n${fleet.hostOf(node)}:${PORT}/`,
   });
   const watched = watchTransport(transport, (message) => fleet.judge.onSend(message));
+  fleet.judge.onRecovered(id);
   const raft = new MultiRaft(environment, { self: id, transport: watched, tickMs });
   const failure = Promise.withResolvers<never>();
   const parts = { fleet, id, environment, store, raft, fail: failure.reject };
