@@ -52,7 +52,6 @@ export class LogSync {
 
   /** Has everything made durable that was appended, and what this turn still appends. */
   request(): void {
-    this.#parts.wal.syncEarly();
     if (this.#isDue) return;
     if (this.#parts.isReplicated && this.#parts.wal.bufferedBytes < REPLICATED_BYTES) {
       this.#requestLater();
@@ -61,9 +60,7 @@ export class LogSync {
     this.#isDue = true;
     this.#parts.environment.clock.defer(() => {
       this.#isDue = false;
-      const { wal } = this.#parts;
-      wal.sync().catch((error: unknown) => this.#noteFailure(error));
-      wal.syncEarly(true);
+      this.#parts.wal.sync().catch((error: unknown) => this.#noteFailure(error));
     });
   }
 

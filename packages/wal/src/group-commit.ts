@@ -18,7 +18,6 @@ import { type Environment, type KvsError, assert, isKvsError, writeFullyAt } fro
 
 import { type AppendBuffer } from "./append-buffer.ts";
 import { type Group } from "./group.ts";
-import { GroupPace } from "./group-pace.ts";
 import { type Lsn } from "./lsn.ts";
 import { type Sabotage, readSabotage } from "./sabotage.ts";
 import { type SegmentSet } from "./segment-set.ts";
@@ -36,7 +35,6 @@ export class GroupCommit {
   readonly #segments: SegmentSet;
   readonly #buffer: AppendBuffer;
   readonly #sabotage: Sabotage;
-  readonly #pace: GroupPace;
   readonly #listeners: ((lsn: Lsn) => void)[] = [];
   /** In the order of their calls. */
   #waiters: Waiter[] = [];
@@ -63,8 +61,6 @@ export class GroupCommit {
     this.#attemptedLsn = buffer.lsn;
     this.#wantedLsn = buffer.lsn;
     this.#sabotage = readSabotage(environment.hooks);
-    const isAlwaysEarly = environment.hooks.buggify("wal.early-groups");
-    this.#pace = new GroupPace(environment.clock, isAlwaysEarly);
   }
 
   get durableLsn(): Lsn {
@@ -101,19 +97,6 @@ export class GroupCommit {
       this.#isStalled = false;
       this.#schedule();
     });
-  }
-
-  /** As `sync` of all, without a promise; the turn goes on, and may bring more. */
-  syncEarly(): void {
-    if (this.#buffer.lsn < this.#pace.earlyLsn || this.#writing !== undefined) return;
-    this.#wantedLsn = this.#buffer.lsn;
-    if (this.#hasWork) this.#start();
-  }
-
-  /** Writes what someone waits for without waiting for the end of the turn. */
-  turnOver(): void {
-    this.#pace.noteTurn(this.#buffer.lsn);
-    if (this.#writing === undefined && this.#hasWork) this.#start();
   }
 
   /** Starts writing if a group is full. Cheap: called for every record. */
@@ -209,24 +192,18 @@ export class GroupCommit {
   /** Never rejects. */
   async #writeGroup(group: Group): Promise<void> {
     try {
-      const lastBase = this.#segments.geometry.baseBefore(group.lsn);
-      // Without a need to wait the write begins in this very call.
-      if (this.#segments.lastBase < lastBase) await this.#segments.prepareThrough(lastBase);
-      this.#pace.noteStart();
+      await this.#segments.prepareThrough(this.#segments.geometry.baseBefore(group.lsn));
       if (this.#attemptedLsn < group.lsn) this.#attemptedLsn = group.lsn;
       const { acksBeforeSync } = this.#sabotage;
       const written = this.#writePieces(acksBeforeSync ? copyOf(group) : group);
       if (!acksBeforeSync) await written;
       this.#acknowledge(group);
-      if (acksBeforeSync) await written;
+      await written;
     } catch (error) {
       this.#handleFailure(error);
     } finally {
       this.#writing = undefined;
-      // What is half a round goes before those who were just answered go on.
-      const isDue = this.#buffer.lsn >= this.#pace.earlyLsn && this.#hasWork;
-      if (isDue) this.#start();
-      else this.#schedule();
+      this.#schedule();
     }
   }
 
@@ -253,7 +230,6 @@ export class GroupCommit {
     this.#durableLsn = group.lsn;
     this.#groupCount++;
     this.#writtenBytes += group.imageBytes;
-    this.#pace.noteWritten(group.lsn, group.imageBytes, this.#buffer.bufferedBytes);
     for (const listener of this.#listeners) listener(group.lsn);
     const waiters = this.#waiters;
     this.#waiters = [];

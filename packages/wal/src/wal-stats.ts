@@ -1,4 +1,3 @@
-import { type WalParts } from "./wal-parts.ts";
 import { type Lsn } from "./lsn.ts";
 
 /** What a log is doing. Counters begin when it is opened. */
@@ -22,24 +21,4 @@ export interface WalStats {
   readonly archivedTo: number;
   /** Why the archive did not take the last segment that was handed to it; `undefined` if it did. */
   readonly archiveError: unknown;
-}
-
-/** The figures of an open log. */
-export function collectWalStats(parts: WalParts): WalStats {
-  const { segments, buffer, commit, space, archiver } = parts;
-  return {
-    segmentBytes: segments.geometry.segmentBytes,
-    segmentCount: segments.count,
-    headPosition: segments.headBase,
-    endLsn: buffer.lsn,
-    durableLsn: commit.durableLsn,
-    epoch: buffer.epoch,
-    bufferedBytes: buffer.bufferedBytes,
-    preparedBytes: space.preparedBytes,
-    recordCount: buffer.recordCount,
-    groupCount: commit.groupCount,
-    writtenBytes: commit.writtenBytes,
-    archivedTo: archiver?.archivedTo ?? segments.headBase,
-    archiveError: archiver?.error,
-  };
 }

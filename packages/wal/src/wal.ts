@@ -7,7 +7,7 @@ import { type SpaceRequest } from "./log-space.ts";
 import { type RecordBatch, checkBatch } from "./record-batch.ts";
 import { FRAGMENT_HEADER_BYTES } from "./record-format.ts";
 import { type WalRetention } from "./retention.ts";
-import { type WalStats, collectWalStats } from "./wal-stats.ts";
+import { type WalStats } from "./wal-stats.ts";
 import { cutTail } from "./cut-tail.ts";
 import { SEGMENT_HEADER_BYTES } from "./segment-format.ts";
 import { type SegmentSet } from "./segment-set.ts";
@@ -155,16 +155,6 @@ export class Wal implements AsyncDisposable {
     assert(lsn <= this.endLsn, "only what was appended can become durable");
     if (lsn > this.durableLsn && this.#closing !== undefined) return Promise.reject(closed());
     return this.#commit.sync(lsn);
-  }
-
-  /**
-   * Says, for each record, that `sync` will be called at the end of this turn; then once more, that this
-   * is the end. If computing a turn's records takes longer than the disk does, what is buffered is
-   * written as soon as it is half of a turn's. Cost: two comparisons mostly.
-   */
-  syncEarly(isTurnOver: boolean = false): void {
-    if (isTurnOver) this.#commit.turnOver();
-    else this.#commit.syncEarly();
   }
 
   /**
@@ -355,7 +345,21 @@ export class Wal implements AsyncDisposable {
   }
 
   stats(): WalStats {
-    return collectWalStats(this.#parts);
+    return {
+      segmentBytes: this.#segments.geometry.segmentBytes,
+      segmentCount: this.#segments.count,
+      headPosition: this.#segments.headBase,
+      endLsn: this.endLsn,
+      durableLsn: this.durableLsn,
+      epoch: this.#buffer.epoch,
+      bufferedBytes: this.bufferedBytes,
+      preparedBytes: this.#parts.space.preparedBytes,
+      recordCount: this.#buffer.recordCount,
+      groupCount: this.#commit.groupCount,
+      writtenBytes: this.#commit.writtenBytes,
+      archivedTo: this.archivedTo,
+      archiveError: this.#parts.archiver?.error,
+    };
   }
 
   /**
