@@ -26,13 +26,6 @@ const PLAIN = { fills: "batches", batchSize: 50, overlaps: false, checkpoints: f
 const WAYS: readonly Way[] = [
   { ...PLAIN, name: "one put at a time", fills: "puts", batchSize: 1 },
   { ...PLAIN, name: "puts that share groups", batchSize: 1, overlaps: true },
-  {
-    ...PLAIN,
-    name: "groups written early",
-    batchSize: 1,
-    overlaps: true,
-    branches: ["wal.early-groups"],
-  },
   { ...PLAIN, name: "small groups", overlaps: true, branches: ["wal.small-groups"] },
   { ...PLAIN, name: "loaded", fills: "load" },
   { ...PLAIN, name: "loaded, all in memory", fills: "load", store: LARGE, checkpoints: true },
@@ -42,12 +35,11 @@ const WAYS: readonly Way[] = [
   { ...PLAIN, name: "compressed", store: { compression: { values: true, log: true } } },
   {
     ...PLAIN,
-    name: "sealed, compressed, loaded, early",
+    name: "sealed, compressed, loaded",
     fills: "load",
     batchSize: 1,
     overlaps: true,
     store: { ...LARGE, ...SEALED, compression: { values: true, log: true } },
-    branches: ["wal.early-groups"],
   },
 ];
 
